@@ -1,0 +1,251 @@
+package broadcast
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Errors that a caller branches on.
+var (
+	ErrNoRoom        = errors.New("no room in the log: a pass holds its oldest messages")
+	ErrTooManyTopics = errors.New("too many topics")
+	ErrTooLarge      = errors.New("message larger than a quarter of the topic's log limit")
+	ErrAlready       = errors.New("already subscribed")
+)
+
+// Config says how a Hub is to be.
+type Config struct {
+	Encoders []Encoder // by dialect, at least one; the frame of dialect 0 ends with the payload as published
+
+	LogLimit     int           // bytes a topic's log may hold; 0: 4 MiB, at least 4 KiB
+	MemoryLimit  int64         // bytes all logs may take, counted by capacity; 0: 256 MiB
+	MaxTopics    int           // 0: 100,000
+	MaxWaiting   int           // publishers that may wait for room at a time; 0: 1,024
+	ResumeWindow time.Duration // how long a topic outlives its last subscriber and message; 0: 1 h
+}
+
+func (c Config) withDefaults() Config {
+	set := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	set(&c.LogLimit, 4<<20)
+	set(&c.MaxTopics, 100_000)
+	set(&c.MaxWaiting, 1024)
+	c.LogLimit = max(c.LogLimit, 4<<10)
+	if c.MemoryLimit == 0 {
+		c.MemoryLimit = 256 << 20
+	}
+	if c.ResumeWindow == 0 {
+		c.ResumeWindow = time.Hour
+	}
+	return c
+}
+
+// Hub holds topics. Its methods may be called from any goroutine.
+type Hub struct {
+	cfg   Config
+	began time.Time
+
+	memory    atomic.Int64 // of all logs, by capacity of their chunks
+	published atomic.Uint64
+	waiting   atomic.Int64
+
+	reclaimMu sync.Mutex
+	fruitless int64 // when reclaiming last found too little
+
+	mu     sync.RWMutex
+	topics map[string]*topic
+}
+
+// NewHub returns an empty hub.
+func NewHub(cfg Config) *Hub {
+	return &Hub{cfg: cfg.withDefaults(), began: time.Now(), topics: make(map[string]*topic)}
+}
+
+func (h *Hub) now() int64 { return int64(time.Since(h.began)) }
+
+// get returns the topic of that name, locked, and makes it if need be.
+func (h *Hub) get(name string) (*topic, error) {
+	for {
+		h.mu.RLock()
+		t := h.topics[name]
+		h.mu.RUnlock()
+		if t == nil {
+			var err error
+			if t, err = h.create(name); err != nil {
+				return nil, err
+			}
+		}
+		t.mu.Lock()
+		if !t.gone {
+			return t, nil
+		}
+		t.mu.Unlock()
+	}
+}
+
+func (h *Hub) create(name string) (*topic, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t := h.topics[name]; t != nil {
+		return t, nil
+	}
+	if len(h.topics) >= h.cfg.MaxTopics {
+		return nil, ErrTooManyTopics
+	}
+	t := &topic{name: strings.Clone(name), epoch: newEpoch(), used: h.now()}
+	t.log = topicLog{encoders: h.cfg.Encoders, limit: h.cfg.LogLimit, tapes: make([]tape, len(h.cfg.Encoders))}
+	t.log.tapes[0].inUse = true
+	h.topics[t.name] = t
+	return t, nil
+}
+
+var epochEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// newEpoch returns a random string of 8 characters (40 bits).
+func newEpoch() string {
+	var b [5]byte
+	rand.Read(b[:]) // never fails: see crypto/rand
+	return epochEncoding.EncodeToString(b[:])
+}
+
+// Receipt says where a message stands. It means "in the log, in order".
+type Receipt struct {
+	Position    Position
+	Subscribers int // how many there were
+}
+
+// TryPublish appends m to the topic's log and tells its audiences. It does not
+// wait: where an unfinished pass holds the room it returns ErrNoRoom, which may
+// be tried again. m.Payload is copied.
+func (h *Hub) TryPublish(name string, m Message) (Receipt, error) {
+	t, r, err := h.append(name, &m, true)
+	if t != nil {
+		t.mu.Unlock()
+	}
+	return r, err
+}
+
+// append returns with the topic locked, unless it is nil.
+func (h *Hub) append(name string, m *Message, mark bool) (*topic, Receipt, error) {
+	if cost(m) > h.cfg.LogLimit/4 {
+		return nil, Receipt{}, ErrTooLarge
+	}
+	if h.memory.Load() > h.cfg.MemoryLimit-maxChunk && !h.reclaim() {
+		return nil, Receipt{}, ErrNoRoom
+	}
+	t, err := h.get(name)
+	if err != nil {
+		return nil, Receipt{}, err
+	}
+	grown, err := t.appendLocked(m, h.now())
+	h.memory.Add(int64(grown))
+	if err != nil {
+		return t, Receipt{}, err
+	}
+	h.published.Add(1)
+	if mark {
+		t.markLocked()
+	}
+	return t, Receipt{Position{t.epoch, m.Offset}, int(t.subscribers.Load())}, nil
+}
+
+// Publish is TryPublish for callers with a goroutine of their own: it waits for
+// room until ctx ends, and then returns ErrNoRoom wrapped with ctx's error.
+func (h *Hub) Publish(ctx context.Context, name string, m Message) (Receipt, error) {
+	b := h.Batch()
+	defer b.Flush()
+	return b.Publish(ctx, name, m)
+}
+
+// reclaim evicts from the topics that were published to least recently until
+// all logs together are a sixteenth below the limit. It reports whether there
+// is room.
+func (h *Hub) reclaim() bool {
+	h.reclaimMu.Lock()
+	defer h.reclaimMu.Unlock()
+	limit := h.cfg.MemoryLimit - maxChunk
+	if h.memory.Load() <= limit {
+		return true // another publisher did it meanwhile
+	}
+	const pause = int64(10 * time.Millisecond) // looking at every topic for every refusal would be an attack on ourselves
+	if now := h.now(); h.fruitless != 0 && now-h.fruitless < pause {
+		return false
+	}
+	type aged struct {
+		t    *topic
+		used int64
+	}
+	var all []aged
+	h.mu.RLock()
+	for _, t := range h.topics {
+		t.mu.Lock()
+		all = append(all, aged{t, t.used})
+		t.mu.Unlock()
+	}
+	h.mu.RUnlock()
+	slices.SortFunc(all, func(a, b aged) int { return cmp.Compare(a.used, b.used) })
+	for _, a := range all {
+		if h.memory.Load() <= limit-limit/16 {
+			break
+		}
+		a.t.mu.Lock()
+		low, freed := a.t.lowLocked(), 0
+		for int64(freed) < h.memory.Load()-(limit-limit/16) && a.t.log.evictable(low) {
+			freed += a.t.log.evict()
+		}
+		if freed > 0 {
+			h.memory.Add(int64(-freed))
+			a.t.markLocked() // whoever lags may have lost its place (B7)
+		}
+		a.t.mu.Unlock()
+	}
+	if h.memory.Load() <= limit {
+		h.fruitless = 0
+		return true
+	}
+	h.fruitless = h.now()
+	return false
+}
+
+// Sweep forgets the topics that nobody has subscribed or published to for the
+// resume window. Call it now and then; it looks at every topic.
+func (h *Hub) Sweep() {
+	before := h.now() - int64(h.cfg.ResumeWindow)
+	idle := func(t *topic) bool { return len(t.audiences) == 0 && t.used < before }
+	var old []*topic
+	h.mu.RLock()
+	for _, t := range h.topics {
+		t.mu.Lock()
+		if idle(t) {
+			old = append(old, t)
+		}
+		t.mu.Unlock()
+	}
+	h.mu.RUnlock()
+	for _, t := range old {
+		h.mu.Lock()
+		t.mu.Lock()
+		if idle(t) {
+			t.gone = true
+			delete(h.topics, t.name)
+			for d := range t.log.tapes {
+				for _, c := range t.log.tapes[d].chunks {
+					h.memory.Add(int64(-cap(c.data)))
+				}
+			}
+		}
+		t.mu.Unlock()
+		h.mu.Unlock()
+	}
+}

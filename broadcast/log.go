@@ -1,0 +1,213 @@
+package broadcast
+
+import "slices"
+
+const (
+	minChunk = 1 << 10
+	maxChunk = 64 << 10
+
+	// recordCost is what a message costs a topic's limit beside its frame: its
+	// record and its place in the table of ends.
+	recordCost = 64
+)
+
+// record is what a topic remembers of a message beside its bytes, enough to
+// encode it again for a dialect that comes into use later.
+type record struct {
+	at         int64 // when it was published, in ns since the hub began
+	key, event string
+	size       uint32 // of the payload, which ends the frame of dialect 0
+	kind       Kind
+}
+
+// chunk holds consecutive messages of one dialect. What has been appended never
+// moves and never changes, so slices of it may be read without the topic's
+// lock.
+type chunk struct {
+	first   uint64   // offset of its first message
+	ends    []uint32 // where each message ends in data
+	data    []byte   // never grows beyond its capacity
+	records []record // dialect 0 only
+}
+
+func (c *chunk) last() uint64 { return c.first + uint64(len(c.ends)) - 1 }
+
+// start returns where the message at offset begins in data.
+func (c *chunk) start(offset uint64) uint32 {
+	if offset == c.first {
+		return 0
+	}
+	return c.ends[offset-c.first-1]
+}
+
+// tape is a log as one dialect sees it: chunks without a hole between them, the
+// last of which ends at the log's head.
+type tape struct {
+	chunks []*chunk
+	inUse  bool
+}
+
+// find returns the index of the chunk that holds offset, or len(chunks).
+func (t *tape) find(offset uint64) int {
+	i, _ := slices.BinarySearchFunc(t.chunks, offset, func(c *chunk, o uint64) int {
+		if c.last() < o {
+			return -1
+		}
+		return 1 // the first chunk that does not end before o is the one
+	})
+	return i
+}
+
+// topicLog is one topic's log. The topic's lock guards it.
+type topicLog struct {
+	encoders []Encoder
+	limit    int // bytes of dialect 0's frames and records
+
+	head  uint64 // offset of the newest message; 0 before the first
+	tail  uint64 // messages in (tail, head] are held
+	size  int    // what limit bounds
+	tapes []tape // by dialect; 0 is always in use
+}
+
+// chunkSize returns the capacity for a tape's next chunk: it doubles, so that a
+// topic with little to say costs little, up to an eighth of the log, so that
+// eviction, which drops whole chunks, does not drop much at once.
+func (l *topicLog) chunkSize(t *tape, frame int) int {
+	size := minChunk
+	if n := len(t.chunks); n > 0 {
+		size = max(size, min(2*cap(t.chunks[n-1].data), maxChunk, l.limit/8))
+	}
+	return max(size, frame)
+}
+
+// cost is what a message will add to size, or a little more.
+func cost(m *Message) int {
+	return len(m.Payload) + len(m.Key) + len(m.Event) + maxFrameHeader + recordCost
+}
+
+const maxFrameHeader = 10 // RFC 6455 section 5.2, without a mask
+
+// append gives m the next offset and encodes it for each dialect in use. It
+// returns by how many bytes the log's memory grew.
+func (l *topicLog) append(m *Message, at int64) (grown int) {
+	l.head++
+	m.Offset, m.Previous = l.head, l.head-1
+	for d := range l.tapes {
+		t := &l.tapes[d]
+		if !t.inUse {
+			continue
+		}
+		before := 0
+		if d == 0 && len(t.chunks) > 0 {
+			before = len(t.chunks[len(t.chunks)-1].data)
+		}
+		c, more := l.appendFrame(t, l.encoders[d], m)
+		grown += more
+		if d == 0 {
+			if more > 0 {
+				before = 0
+			}
+			c.records = append(c.records, record{at: at, key: m.Key, event: m.Event, size: uint32(len(m.Payload)), kind: m.Kind})
+			l.size += len(c.data) - before + len(m.Key) + len(m.Event) + recordCost
+		}
+	}
+	return grown
+}
+
+// appendFrame encodes m at the end of t, in a new chunk if it does not fit.
+func (l *topicLog) appendFrame(t *tape, e Encoder, m *Message) (c *chunk, grown int) {
+	var room []byte
+	if n := len(t.chunks); n > 0 {
+		c = t.chunks[n-1]
+		room = c.data[len(c.data):]
+	}
+	frame := e.AppendMessage(room, m)
+	if cap(room) == 0 || &frame[0] != &room[:1][0] { // append moved it: it did not fit
+		c = &chunk{first: m.Offset, data: make([]byte, 0, l.chunkSize(t, len(frame)))}
+		c.data = append(c.data, frame...)
+		t.chunks = append(t.chunks, c)
+		grown = cap(c.data)
+	} else {
+		c.data = c.data[:len(c.data)+len(frame)]
+	}
+	c.ends = append(c.ends, uint32(len(c.data)))
+	return c, grown
+}
+
+// evictable reports whether the oldest chunk lies at or below low.
+func (l *topicLog) evictable(low uint64) bool {
+	t := &l.tapes[0]
+	return len(t.chunks) > 0 && t.chunks[0].last() <= low
+}
+
+// evict drops the oldest chunk, and what lies below it in the other tapes. It
+// returns how many bytes of memory that gives back.
+func (l *topicLog) evict() (freed int) {
+	old := l.tapes[0].chunks[0]
+	l.tail = old.last()
+	l.size -= len(old.data) + len(old.records)*recordCost
+	for i := range old.records {
+		l.size -= len(old.records[i].key) + len(old.records[i].event)
+	}
+	for d := range l.tapes {
+		t := &l.tapes[d]
+		n := 0
+		for n < len(t.chunks) && t.chunks[n].last() <= l.tail {
+			freed += cap(t.chunks[n].data)
+			n++
+		}
+		t.chunks = slices.Delete(t.chunks, 0, n)
+	}
+	return freed
+}
+
+// use makes sure that dialect d's tape holds every message after since. It
+// returns by how many bytes the log's memory grew.
+func (l *topicLog) use(d uint8, since uint64, m *Message) (grown int) {
+	t := &l.tapes[d]
+	t.inUse = true
+	from, to := max(since, l.tail)+1, l.head
+	if len(t.chunks) > 0 {
+		to = t.chunks[0].first - 1
+	}
+	if from > to {
+		return 0
+	}
+	older := tape{inUse: true}
+	for o := from; o <= to; o++ {
+		l.message(o, m)
+		_, more := l.appendFrame(&older, l.encoders[d], m)
+		grown += more
+	}
+	t.chunks = append(older.chunks, t.chunks...)
+	return grown
+}
+
+// disuse drops dialect d's tape; dialect 0's always stays.
+func (l *topicLog) disuse(d uint8) (freed int) {
+	if d == 0 {
+		return 0
+	}
+	for _, c := range l.tapes[d].chunks {
+		freed += cap(c.data)
+	}
+	l.tapes[d] = tape{}
+	return freed
+}
+
+// message fills m with the message at offset, which must be held. Its payload
+// is a slice of the log.
+func (l *topicLog) message(offset uint64, m *Message) {
+	t := &l.tapes[0]
+	c := t.chunks[t.find(offset)]
+	r, end := &c.records[offset-c.first], c.ends[offset-c.first]
+	m.Kind, m.Key, m.Event, m.Offset, m.Previous = r.kind, r.key, r.event, offset, offset-1
+	m.Payload = c.data[end-r.size : end : end]
+}
+
+// at returns when the message at offset, which must be held, was published.
+func (l *topicLog) at(offset uint64) int64 {
+	t := &l.tapes[0]
+	c := t.chunks[t.find(offset)]
+	return c.records[offset-c.first].at
+}

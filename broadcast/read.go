@@ -1,0 +1,107 @@
+package broadcast
+
+import (
+	"slices"
+	"strings"
+)
+
+// TopicInfo is what there is to know of a topic.
+type TopicInfo struct {
+	Name        string
+	Position    Position // of its newest message
+	Oldest      Position // messages after it are held
+	Bytes       int      // what they count against the topic's limit
+	Subscribers int
+}
+
+func (t *topic) infoLocked() TopicInfo {
+	return TopicInfo{t.name, Position{t.epoch, t.log.head}, Position{t.epoch, t.log.tail}, t.log.size, int(t.subscribers.Load())}
+}
+
+// lookup returns the topic of that name, locked, or nil.
+func (h *Hub) lookup(name string) *topic {
+	h.mu.RLock()
+	t := h.topics[name]
+	h.mu.RUnlock()
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	if t.gone {
+		t.mu.Unlock()
+		return nil
+	}
+	return t
+}
+
+// Topic returns what there is to know of a topic, and whether there is one.
+func (h *Hub) Topic(name string) (TopicInfo, bool) {
+	t := h.lookup(name)
+	if t == nil {
+		return TopicInfo{}, false
+	}
+	defer t.mu.Unlock()
+	return t.infoLocked(), true
+}
+
+// Topics returns up to limit topics in the order of their names, beginning
+// behind after.
+func (h *Hub) Topics(after string, limit int) []TopicInfo {
+	var names []string
+	h.mu.RLock()
+	for name := range h.topics {
+		if name > after {
+			names = append(names, name)
+		}
+	}
+	h.mu.RUnlock()
+	slices.SortFunc(names, strings.Compare)
+	infos := []TopicInfo{}
+	for _, name := range names {
+		if len(infos) == limit {
+			break
+		}
+		if info, ok := h.Topic(name); ok {
+			infos = append(infos, info)
+		}
+	}
+	return infos
+}
+
+// Messages calls f with up to limit messages after the given offset, oldest
+// first, and reports whether there is such a topic. What is lost is left out.
+// The payload is the caller's to keep.
+func (h *Hub) Messages(name string, after uint64, limit int, f func(Message)) bool {
+	t := h.lookup(name)
+	if t == nil {
+		return false
+	}
+	var found []Message
+	for o := max(after, t.log.tail) + 1; o <= t.log.head && len(found) < limit; o++ {
+		m := Message{Topic: t.name, Epoch: t.epoch}
+		t.log.message(o, &m)
+		found = append(found, m)
+	}
+	t.mu.Unlock()
+	for _, m := range found { // the log's bytes never change, so they can be copied without the lock
+		m.Payload = slices.Clone(m.Payload)
+		f(m)
+	}
+	return true
+}
+
+// HubStats is what a hub holds.
+type HubStats struct {
+	Topics    int
+	LogBytes  int64 // of all logs, by capacity of their chunks
+	Published uint64
+	Waiting   int64 // publishers that wait for room
+}
+
+// Stats returns what the hub holds now.
+func (h *Hub) Stats() HubStats {
+	h.mu.RLock()
+	n := len(h.topics)
+	h.mu.RUnlock()
+	return HubStats{n, h.memory.Load(), h.published.Load(), h.waiting.Load()}
+}

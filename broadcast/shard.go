@@ -1,0 +1,136 @@
+package broadcast
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Outcome says how a write ended.
+type Outcome uint8
+
+const (
+	Sent    Outcome = iota // all of it was taken
+	Blocked                // only the first n bytes were; Shard.Writable will be called when there is room again
+	Ended                  // the connection is closing; nothing more goes out
+)
+
+// Writer moves bytes to connections, which it knows by their slot. Its methods
+// are called by the shard's owner, never wait, and never call back into the
+// Shard: a connection that ends meanwhile is to leave later.
+type Writer interface {
+	// Write writes a and then b. Both are the log's: the writer may not keep
+	// them. A connection that has output of its own waiting is Blocked.
+	Write(slot uint32, a, b []byte) (n int, o Outcome)
+
+	// Keep is called after a Write that stopped within a frame: rest, of which
+	// it must take a copy, is to go out before anything else.
+	Keep(slot uint32, rest []byte)
+
+	// Tell passes on what happened to a subscription.
+	Tell(slot uint32, topic string, n Notice)
+}
+
+// Notice is something that a subscriber may have to be told.
+type Notice uint8
+
+const (
+	Live Notice = iota // replay has come to its end
+	Lost               // the log has lost what came next: the policy is to disconnect
+)
+
+// Shard holds the subscriptions of some of the connections. One goroutine owns
+// it and calls its methods, except where they say otherwise.
+type Shard struct {
+	hub  *Hub
+	w    Writer
+	wake func()
+
+	subs      subTable
+	audiences []*audience // by the index that a subscription has; nil where free
+	free      []uint32    // free places in audiences
+	lags      map[uint32]*laggard
+
+	passes []*audience // audiences with news, each once, in the order in which they are served
+	ready  []*laggard  // laggards that may go on, each once
+	turn   bool        // whose turn it is: the laggards'
+	stats  ShardStats
+
+	dirtyMu sync.Mutex
+	dirty   []*audience // marked, not yet seen by the owner
+}
+
+// ShardStats is what a shard has done so far. Another goroutine may read it.
+type ShardStats struct {
+	Deliveries    atomic.Uint64 // messages begun, each for one subscriber
+	Bytes         atomic.Uint64 // written for subscribers
+	Writes        atomic.Uint64 // calls to Writer.Write
+	Passes        atomic.Uint64
+	PassNanos     atomic.Uint64 // time that passes took, pauses left out
+	Lagging       atomic.Int64  // subscriptions with a cursor of their own
+	Lost          atomic.Uint64 // subscriptions whose next message the log had lost
+	Subscriptions atomic.Int64
+	Latency       Latency // publish to written
+}
+
+// NewShard returns a shard of h whose owner is woken by wake, which may be
+// called from any goroutine and must not wait.
+func (h *Hub) NewShard(w Writer, wake func()) *Shard {
+	return &Shard{hub: h, w: w, wake: wake, lags: make(map[uint32]*laggard)}
+}
+
+// Stats returns the shard's counters. Any goroutine may call it.
+func (s *Shard) Stats() *ShardStats { return &s.stats }
+
+// Work writes news to whom it concerns, until there is none or the time has
+// come. It reports whether some is left.
+func (s *Shard) Work(until time.Time) (more bool) {
+	s.takeDirty()
+	for n := 0; len(s.passes) > 0 || len(s.ready) > 0; n++ {
+		if n > 0 && !time.Now().Before(until) {
+			return true
+		}
+		s.turn = !s.turn
+		if s.turn && len(s.ready) > 0 || len(s.passes) == 0 {
+			l := s.ready[0]
+			s.ready = pop(s.ready)
+			l.queued = false
+			s.advance(l)
+			continue
+		}
+		a := s.passes[0]
+		s.passes = pop(s.passes)
+		if a.gone {
+			continue
+		}
+		if s.step(a, until) {
+			s.passes = append(s.passes, a)
+		} else {
+			a.queued = false
+		}
+	}
+	return false
+}
+
+// pop drops the first element; the array is used again when it runs empty.
+func pop[T any](q []*T) []*T {
+	q[0] = nil
+	if len(q) == 1 {
+		return q[:0]
+	}
+	return q[1:]
+}
+
+func (s *Shard) takeDirty() {
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	for i, a := range s.dirty {
+		a.dirty.Store(false)
+		if !a.queued && !a.gone {
+			a.queued = true
+			s.passes = append(s.passes, a)
+		}
+		s.dirty[i] = nil
+	}
+	s.dirty = s.dirty[:0]
+}
