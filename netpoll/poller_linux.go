@@ -1,0 +1,108 @@
+package netpoll
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// queue is an epoll(7) instance with an eventfd(2) in it for wake-ups.
+type queue struct {
+	epoll  int
+	wakeup int
+	raw    []unix.EpollEvent // the kernel writes here; one waiter at a time
+}
+
+func (q *queue) open() (err error) {
+	q.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	q.wakeup, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return errors.Join(os.NewSyscallError("eventfd", err), unix.Close(q.epoll))
+	}
+	// Edge-triggered, the eventfd need never be read: each write is a new edge, and at one write a nanosecond its
+	// counter lasts for 584 years.
+	if err := q.control(unix.EPOLL_CTL_ADD, q.wakeup, unix.EPOLLIN|unix.EPOLLET, ReservedHandle); err != nil {
+		return errors.Join(err, q.close())
+	}
+	return nil
+}
+
+func (q *queue) add(fd int, handle uint64) error {
+	const both = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+	return q.control(unix.EPOLL_CTL_ADD, fd, both, handle)
+}
+
+func (q *queue) remove(fd int) error {
+	return q.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
+}
+
+// control stores the handle in the eight bytes of epoll_data_t, which x/sys names Fd and Pad.
+func (q *queue) control(op, fd int, events uint32, handle uint64) error {
+	event := unix.EpollEvent{Events: events, Fd: int32(uint32(handle)), Pad: int32(uint32(handle >> 32))}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(q.epoll, op, fd, &event))
+}
+
+func (q *queue) wait(events []Event, timeout time.Duration) (n int, woken bool, err error) {
+	if len(q.raw) < len(events) {
+		q.raw = make([]unix.EpollEvent, len(events))
+	}
+	ready, err := unix.EpollWait(q.epoll, q.raw[:len(events)], milliseconds(timeout))
+	if err == unix.EINTR {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, os.NewSyscallError("epoll_wait", err)
+	}
+	for i := range q.raw[:ready] {
+		raw := &q.raw[i]
+		handle := uint64(uint32(raw.Fd)) | uint64(uint32(raw.Pad))<<32
+		if handle == ReservedHandle {
+			woken = true
+			continue
+		}
+		events[n] = Event{Handle: handle, Events: translate(raw.Events)}
+		n++
+	}
+	return n, woken, nil
+}
+
+// translate maps epoll's bits to ours.
+func translate(raw uint32) (e Events) {
+	if raw&unix.EPOLLIN != 0 {
+		e |= Readable
+	}
+	if raw&unix.EPOLLOUT != 0 {
+		e |= Writable
+	}
+	if raw&unix.EPOLLRDHUP != 0 {
+		e |= Readable | PeerClosed
+	}
+	if raw&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		e |= Readable | Hangup
+	}
+	return e
+}
+
+// one is what a wake-up adds to the eventfd's counter. The byte order does not matter: any number but 0 will do.
+var one = []byte{1, 0, 0, 0, 0, 0, 0, 0}
+
+func (q *queue) wake() error {
+	for {
+		_, err := unix.Write(q.wakeup, one)
+		if err != unix.EINTR {
+			return os.NewSyscallError("write to eventfd", err)
+		}
+	}
+}
+
+func (q *queue) close() error {
+	return errors.Join(
+		os.NewSyscallError("close eventfd", unix.Close(q.wakeup)),
+		os.NewSyscallError("close epoll", unix.Close(q.epoll)),
+	)
+}

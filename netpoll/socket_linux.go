@@ -1,0 +1,36 @@
+package netpoll
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func socket(family int) (int, error) {
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	return fd, os.NewSyscallError("socket", err)
+}
+
+func accept(listener int) (int, error) {
+	fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	return fd, os.NewSyscallError("accept4", err)
+}
+
+// inherited are the options that a TCP connection takes over from its listener, which on Linux is all of them
+// (kernel_linux_test.go): a connection costs one accept4(2) and nothing else.
+func (lc ListenConfig) inherited() []option {
+	options := []option{noDelay()}
+	if lc.UserTimeout > 0 {
+		ms := milliseconds(lc.UserTimeout)
+		options = append(options, option{"TCP_USER_TIMEOUT", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, ms})
+	}
+	if lc.NotSentLowat > 0 {
+		options = append(options, option{"TCP_NOTSENT_LOWAT", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, lc.NotSentLowat})
+	}
+	if lc.SendBuffer > 0 {
+		options = append(options, sendBuffer(lc.SendBuffer))
+	}
+	return options
+}
+
+func (lc ListenConfig) notInherited() []option { return nil }
