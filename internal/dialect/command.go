@@ -111,13 +111,14 @@ func (c *Command) read(f *fields, limits Limits) (err error) {
 
 // commandID accepts a number or a string.
 func commandID(raw []byte) (json.RawMessage, error) {
-	switch {
-	case raw == nil:
+	if raw == nil {
 		return nil, nil
+	}
+	switch have := typeOf(raw); {
+	case have != "a number" && have != "a string":
+		return nil, refuse(CodeBadRequest, "id is %s, expected a number or a string", have)
 	case len(raw) > MaxCommandID:
 		return nil, refuse(CodeBadRequest, "id is %d bytes, expected at most %d", len(raw), MaxCommandID)
-	case raw[0] != '"' && raw[0] != '-' && (raw[0] < '0' || raw[0] > '9'):
-		return nil, refuse(CodeBadRequest, "id is %s, expected a number or a string", excerpt(string(raw)))
 	}
 	return raw, nil
 }

@@ -131,9 +131,26 @@ func decode(raw []byte) ([]byte, error) {
 // text returns what the JSON string raw says, which may be a slice of it.
 func text(name string, raw []byte) ([]byte, error) {
 	if raw[0] != '"' {
-		return nil, refuse(CodeBadRequest, "%s is %s, expected a string", name, excerpt(string(raw)))
+		return nil, refuse(CodeBadRequest, "%s is %s, expected a string", name, typeOf(raw))
 	}
 	return unquote(raw), nil
+}
+
+// typeOf names the type of a checked JSON value.
+func typeOf(raw []byte) string {
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
 }
 
 // str is text for what is kept as a string; absent is "".

@@ -10,6 +10,9 @@ type Pattern struct{ segments string }
 
 // ParsePattern reads a pattern. The error is a bad_request.
 func ParsePattern(s string) (Pattern, error) {
+	if len(s) > MaxTopic {
+		return Pattern{}, refuse(CodeBadRequest, "pattern %s is %d bytes, expected at most %d", excerpt(s), len(s), MaxTopic)
+	}
 	rest, more := s, true
 	for more {
 		var segment string
@@ -21,9 +24,6 @@ func ParsePattern(s string) (Pattern, error) {
 			why = "> may only stand last"
 		default:
 			why = checkSegments(segment)
-		}
-		if why == "" && len(s) > MaxTopic {
-			why = "is too long to match a topic"
 		}
 		if why != "" {
 			return Pattern{}, refuse(CodeBadRequest, "pattern %s: segment %s: %s", excerpt(s), excerpt(segment), why)

@@ -1,0 +1,113 @@
+package dialect_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"github.com/pushd/pushd/broadcast"
+	"github.com/pushd/pushd/internal/dialect"
+)
+
+// unframe reads b, which must be one whole frame as a server may send it, with
+// the reader of gobwas/ws.
+func unframe(t testing.TB, b []byte) (ws.OpCode, []byte) {
+	t.Helper()
+	r := bytes.NewReader(b)
+	f, err := ws.ReadFrame(r)
+	if err != nil {
+		t.Fatalf("frame %q: %v", b, err)
+	}
+	if err := ws.CheckHeader(f.Header, ws.StateClientSide); err != nil {
+		t.Fatalf("header %+v: %v", f.Header, err)
+	}
+	if r.Len() != 0 || !f.Header.Fin {
+		t.Fatalf("header %+v, %d bytes after the frame; want a final frame and none", f.Header, r.Len())
+	}
+	return f.Header.OpCode, f.Payload
+}
+
+// envelope reads b as one text frame of JSON and returns that.
+func envelope(t testing.TB, b []byte) string {
+	t.Helper()
+	op, payload := unframe(t, b)
+	if op != ws.OpText || !json.Valid(payload) || !utf8.Valid(payload) {
+		t.Fatalf("opcode %v, payload %q; want a text frame of JSON in UTF-8", op, payload)
+	}
+	return string(payload)
+}
+
+// Where the length of a frame changes the length of its header.
+var boundaries = []int{0, 1, 124, 125, 126, 127, 65534, 65535, 65536, 65537, 1 << 20}
+
+func TestRawFrameLengths(t *testing.T) {
+	raw := dialect.Encoders()[dialect.Raw]
+	for _, n := range boundaries {
+		payload := bytes.Repeat([]byte{'x'}, n)
+		for kind, op := range map[broadcast.Kind]ws.OpCode{
+			broadcast.Text: ws.OpText, broadcast.JSON: ws.OpText, broadcast.Binary: ws.OpBinary,
+		} {
+			got := raw.AppendMessage([]byte("before"), &broadcast.Message{Kind: kind, Payload: payload})
+			var want bytes.Buffer
+			want.WriteString("before")
+			ws.MustWriteFrame(&want, ws.NewFrame(op, true, payload))
+			if !bytes.Equal(got, want.Bytes()) {
+				t.Errorf("kind %d, %d bytes: not the frame of ws.WriteFrame", kind, n)
+			}
+		}
+	}
+}
+
+func TestJSONFrameLengths(t *testing.T) {
+	enc := dialect.Encoders()[dialect.JSON]
+	m := broadcast.Message{Kind: broadcast.Text, Topic: "t", Epoch: "e", Offset: 1}
+	_, empty := unframe(t, enc.AppendMessage(nil, &m))
+	for _, n := range boundaries {
+		if n < len(empty) {
+			continue
+		}
+		m.Payload = bytes.Repeat([]byte{'x'}, n-len(empty))
+		got := enc.AppendMessage([]byte("before"), &m)
+		if !bytes.HasPrefix(got, []byte("before")) {
+			t.Fatalf("%d bytes: what stood in dst is gone", n)
+		}
+		var e struct{ Op, Text string }
+		text := envelope(t, got[len("before"):])
+		if err := json.Unmarshal([]byte(text), &e); err != nil || len(text) != n || e.Text != string(m.Payload) {
+			t.Errorf("%d bytes: %v, envelope of %d bytes with a text of %d", n, err, len(text), len(e.Text))
+		}
+	}
+}
+
+func TestAppendClose(t *testing.T) {
+	for _, c := range []struct{ name, reason, want string }{
+		{"none", "", ""},
+		{"short", "retry_ms=12000", "retry_ms=12000"},
+		{"fits", strings.Repeat("a", 123), strings.Repeat("a", 123)},
+		{"one over", strings.Repeat("a", 124), strings.Repeat("a", 123)},
+		{"cut before a two-byte rune", strings.Repeat("a", 122) + "é", strings.Repeat("a", 122)},
+		{"cut before a four-byte rune", strings.Repeat("a", 120) + "😀!", strings.Repeat("a", 120)},
+		{"two-byte rune fits", strings.Repeat("a", 121) + "éb", strings.Repeat("a", 121) + "é"},
+		{"not UTF-8", "a\xffb", "a\uFFFDb"},
+	} {
+		op, payload := unframe(t, dialect.AppendClose(nil, dialect.CloseTryAgainLater, c.reason))
+		code, reason := ws.ParseCloseFrameData(payload)
+		if op != ws.OpClose || code != 1013 || reason != c.want {
+			t.Errorf("%s: opcode %v, code %d, reason %q; want %q", c.name, op, code, reason, c.want)
+		}
+	}
+}
+
+func TestAppendPingPong(t *testing.T) {
+	if got := dialect.AppendPing(nil); !bytes.Equal(got, ws.CompiledPing) {
+		t.Errorf("ping is %x, want %x", got, ws.CompiledPing)
+	}
+	data := bytes.Repeat([]byte{7}, ws.MaxControlFramePayloadSize)
+	if op, payload := unframe(t, dialect.AppendPong(nil, data)); op != ws.OpPong || !bytes.Equal(payload, data) {
+		t.Errorf("pong is opcode %v with %x", op, payload)
+	}
+}

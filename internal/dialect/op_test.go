@@ -1,0 +1,47 @@
+package dialect_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/pushd/pushd/internal/dialect"
+)
+
+func TestOps(t *testing.T) {
+	id := json.RawMessage(`"a\"1"`)
+	k := func(offset uint64) dialect.Position { return dialect.Position{Epoch: "k3f9", Offset: offset} }
+	for _, c := range []struct {
+		name  string
+		frame []byte
+		want  string
+	}{
+		{"welcome", dialect.AppendWelcome(nil, dialect.Welcome{Connection: "2-81f-7", Ping: 25 * time.Second, MaxMessage: 65536}),
+			`{"op":"welcome","version":1,"connection":"2-81f-7","ping_ms":25000,"max_message":65536}`},
+		{"subscribed by the query", dialect.AppendSubscribed(nil, dialect.Subscribed{Topic: "news", Position: k(44)}),
+			`{"op":"subscribed","topic":"news","position":"k3f9:44","policy":"disconnect"}`},
+		{"subscribed and recovered", dialect.AppendSubscribed(nil, dialect.Subscribed{ID: json.RawMessage("2"), Topic: "news", Position: k(44), Since: true, Recovered: true, History: k(12)}),
+			`{"op":"subscribed","id":2,"topic":"news","position":"k3f9:44","recovered":true,"policy":"disconnect"}`},
+		{"subscribed, not recovered", dialect.AppendSubscribed(nil, dialect.Subscribed{ID: id, Topic: "news", Position: k(44), Since: true, History: k(12)}),
+			`{"op":"subscribed","id":"a\"1","topic":"news","position":"k3f9:44","recovered":false,"history":"k3f9:12","policy":"disconnect"}`},
+		{"live", dialect.AppendLive(nil, "news"), `{"op":"live","topic":"news"}`},
+		{"unsubscribed", dialect.AppendUnsubscribed(nil, json.RawMessage("4"), "news"), `{"op":"unsubscribed","id":4,"topic":"news"}`},
+		{"gap", dialect.AppendGap(nil, "news", k(45), k(61), "slow"), `{"op":"gap","topic":"news","from":"k3f9:45","to":"k3f9:61","reason":"slow"}`},
+		{"published", dialect.AppendPublished(nil, json.RawMessage("-1.5e3"), `chat."1"`, k(9)), `{"op":"published","id":-1.5e3,"topic":"chat.\"1\"","position":"k3f9:9"}`},
+		{"ping", dialect.AppendPingOp(nil), `{"op":"ping"}`},
+		{"pong", dialect.AppendPongOp(nil), `{"op":"pong"}`},
+		{"error", dialect.AppendError(nil, &dialect.Error{Code: "bad_topic", Message: "topic \"a\xff\": is not UTF-8", Topic: "a\xff", ID: json.RawMessage("2")}),
+			`{"op":"error","id":2,"code":"bad_topic","message":"topic \"a` + "\uFFFD" + `\": is not UTF-8","topic":"a` + "\uFFFD" + `"}`},
+		{"error without id and topic", dialect.AppendError(nil, &dialect.Error{Code: "bad_json", Message: "m"}), `{"op":"error","code":"bad_json","message":"m"}`},
+	} {
+		if got := envelope(t, c.frame); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestRetryReason(t *testing.T) {
+	if got := dialect.RetryReason(12 * time.Second); got != "retry_ms=12000" {
+		t.Error(got)
+	}
+}
