@@ -1,0 +1,133 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// PublisherConfig says where to publish.
+type PublisherConfig struct {
+	Admin string // HOST:PORT, URL or unix:PATH of the admin door
+	Token string // bearer token; "" means none
+
+	now   func() time.Time                           // for tests
+	sleep func(context.Context, time.Duration) error // for tests
+}
+
+// Publisher posts messages to the admin door. Its methods may be called from
+// several goroutines. Close it when done.
+type Publisher struct {
+	cfg  PublisherConfig
+	base string
+	http *http.Client
+}
+
+// Draft is one message to publish. Payload is not kept.
+type Draft struct {
+	Topic   string
+	Key     string
+	Event   string
+	Kind    Kind
+	Payload []byte
+}
+
+// Receipt is what the server acknowledges a message with.
+type Receipt struct {
+	Topic       string `json:"topic"`
+	Epoch       string `json:"epoch"`
+	Offset      uint64 `json:"offset"`
+	Subscribers int    `json:"subscribers"`
+	Duplicate   bool   `json:"duplicate"`
+}
+
+// Position is the message's place, as subscribers see it.
+func (r Receipt) Position() string { return r.Epoch + ":" + strconv.FormatUint(r.Offset, 10) }
+
+// NewPublisher checks the address. It does not connect yet.
+func NewPublisher(cfg PublisherConfig) (*Publisher, error) {
+	base, socket, err := adminTarget(cfg.Admin)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.now == nil {
+		cfg.now = time.Now
+	}
+	if cfg.sleep == nil {
+		cfg.sleep = sleep
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute}
+	if socket != "" {
+		transport.Proxy = nil
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", socket)
+		}
+	}
+	return &Publisher{cfg: cfg, base: base, http: &http.Client{Transport: transport}}, nil
+}
+
+// Close closes idle connections. It may be called twice.
+func (p *Publisher) Close() { p.http.CloseIdleConnections() }
+
+// Publish posts one message. The error is an *UnreachableError where no server
+// answered and a *StatusError where it refused.
+func (p *Publisher) Publish(ctx context.Context, d Draft) (Receipt, error) {
+	header := http.Header{"Content-Type": {d.Kind.contentType()}}
+	if d.Key != "" {
+		header.Set("Pushd-Key", d.Key)
+	}
+	if d.Event != "" {
+		header.Set("Pushd-Event", d.Event)
+	}
+	var receipt Receipt
+	path := "/v1/topics/" + url.PathEscape(d.Topic) + "/messages"
+	err := p.post(ctx, path, header, d.Payload, &receipt)
+	return receipt, err
+}
+
+// post sends body and decodes the answer's JSON into answer, also where the
+// status is not 200: then the error is a *StatusError.
+func (p *Publisher) post(ctx context.Context, path string, header http.Header, body []byte, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header = header
+	if p.cfg.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+p.cfg.Token)
+	}
+	response, err := p.http.Do(request)
+	if err != nil {
+		return p.failed(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return newStatusError(response, answer)
+	}
+	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
+		return fmt.Errorf("the server's answer to %s: %w", path, err)
+	}
+	return nil
+}
+
+// failed tells a server that is not there from one that went away during a
+// request, of which nobody can say whether it was heard.
+func (p *Publisher) failed(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") {
+		return &UnreachableError{p.cfg.Admin, err}
+	}
+	return err
+}

@@ -1,0 +1,53 @@
+package client
+
+// topicState is what the subscriber knows of one topic across connections.
+type topicState struct {
+	resume  string // where a subscription would go on; "" means with what comes next
+	pending string // becomes resume at "live", if nothing arrives before
+	last    string // the last message's position, by which repeats are told
+	lossy   bool   // policy conflate: positions repeat, and mean a whole round
+}
+
+// subscribed takes the server's reply in and returns the gap, if there is one.
+func (t *topicState) subscribed(e *envelope) (Gap, bool) {
+	t.lossy = e.Policy == "conflate"
+	resumed := t.resume != ""
+	if resumed && (e.Recovered == nil || *e.Recovered) {
+		// Replay covers what lies between; until it is over, resume stays.
+		t.pending = e.Position
+		return Gap{}, false
+	}
+	gap := Gap{Topic: e.Topic, From: t.resume, To: e.Position, Reason: "the server's log begins later"}
+	t.resume, t.pending, t.last = e.Position, e.Position, ""
+	if e.History != "" {
+		t.resume, gap.To = e.History, e.History
+	}
+	return gap, resumed
+}
+
+// accept reports whether a message is to be handed on, and not one that came
+// before.
+func (t *topicState) accept(e *envelope) bool {
+	if !t.lossy && !e.Retained && t.last != "" && covers(t.last, e.Position) {
+		return false
+	}
+	return true
+}
+
+// delivered notes that a message was handed on.
+func (t *topicState) delivered(e *envelope) {
+	if e.Retained && !t.lossy {
+		return // older than where the subscription began
+	}
+	t.resume, t.last, t.pending = e.Position, e.Position, ""
+}
+
+// live notes that replay is over.
+func (t *topicState) live() {
+	if t.pending != "" {
+		t.resume, t.pending = t.pending, ""
+	}
+}
+
+// skip goes on behind a gap that the server announced.
+func (t *topicState) skip(to string) { t.resume, t.last, t.pending = to, "", "" }
