@@ -51,7 +51,7 @@ func TestJSONMessageParsesBack(t *testing.T) {
 		return b.String()
 	}
 	enc := dialect.Encoders()[dialect.JSON]
-	for range 20_000 {
+	for range 5_000 {
 		m := broadcast.Message{
 			Kind: broadcast.Kind(rnd.IntN(3)), Topic: text(), Key: text(), Event: text(), Payload: []byte(text()),
 			Epoch: "k3f9", Offset: rnd.Uint64N(dialect.MaxOffset + 1), Previous: rnd.Uint64N(dialect.MaxOffset + 1),

@@ -13,7 +13,8 @@ import (
 const MaxCloseReason = ws.MaxControlFramePayloadSize - 2
 
 // AppendClose appends a close frame. A reason over MaxCloseReason bytes is cut
-// between two characters, and what is not UTF-8 in it replaced (5.5.1).
+// between two characters. What is not UTF-8 in it becomes U+FFFD (5.5.1), in a
+// copy.
 func AppendClose(dst []byte, code ws.StatusCode, reason string) []byte {
 	reason = strings.ToValidUTF8(reason, "\uFFFD")
 	if len(reason) > MaxCloseReason {

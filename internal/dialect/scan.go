@@ -200,26 +200,26 @@ func (s *scanner) number() {
 	if s.b[s.i] == '-' {
 		s.i++
 	}
-	if s.at0() == '0' {
+	if s.here() == '0' {
 		s.i++ // no digit may follow (RFC 8259, 6)
 	} else {
 		s.digits()
 	}
-	if s.at0() == '.' {
+	if s.here() == '.' {
 		s.i++
 		s.digits()
 	}
-	if c := s.at0(); c == 'e' || c == 'E' {
+	if c := s.here(); c == 'e' || c == 'E' {
 		s.i++
-		if c := s.at0(); c == '+' || c == '-' {
+		if c := s.here(); c == '+' || c == '-' {
 			s.i++
 		}
 		s.digits()
 	}
 }
 
-// at0 returns the byte that it stands at, 0 at the end.
-func (s *scanner) at0() byte {
+// here returns the byte that it stands at, 0 at the end.
+func (s *scanner) here() byte {
 	if s.i < len(s.b) {
 		return s.b[s.i]
 	}
@@ -229,7 +229,7 @@ func (s *scanner) at0() byte {
 // digits steps over one or more.
 func (s *scanner) digits() {
 	start := s.i
-	for c := s.at0(); '0' <= c && c <= '9'; c = s.at0() {
+	for c := s.here(); '0' <= c && c <= '9'; c = s.here() {
 		s.i++
 	}
 	if s.i == start {

@@ -1,0 +1,114 @@
+package dialect_test
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pushd/pushd/internal/dialect"
+)
+
+// found returns what expr's groups match in docs/PROTOCOL.md, at least min
+// times: a test that finds nothing to look at must not pass.
+func found(t *testing.T, min int, expr string) [][]string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := regexp.MustCompile(expr).FindAllStringSubmatch(string(page), -1)
+	if len(all) < min {
+		t.Fatalf("%d matches of %s in the page, want at least %d", len(all), expr, min)
+	}
+	return all
+}
+
+// The page's commands are commands, and its lines are lines.
+func TestProtocolPageCommands(t *testing.T) {
+	for _, m := range found(t, 6, `(?m)^> (.*)$`) {
+		if _, err := dialect.Parse([]byte(m[1]), dialect.Limits{}); err != nil {
+			t.Errorf("%s: %v", m[1], err)
+		}
+	}
+	for _, m := range found(t, 3, `(?m)^(\{"topics?":.*)$`) {
+		_, err := dialect.ParseLine([]byte(m[1]))
+		switch {
+		case strings.Contains(m[1], "no spaces"):
+			wantError(t, m[1], err, "bad_topic", "white space")
+		case strings.Contains(m[1], `"duplicate"`): // a receipt
+		case err != nil:
+			t.Errorf("%s: %v", m[1], err)
+		}
+	}
+}
+
+// What the page says that the server sends is, but for its values, sent.
+func TestProtocolPageMessages(t *testing.T) {
+	for _, m := range found(t, 12, `(?m)^< (.*)$`) {
+		var e struct {
+			Op, Topic, Position, Previous, History, From, To, Reason, Code, Message, Connection string
+
+			ID         json.RawMessage
+			Recovered  *bool
+			PingMS     int64 `json:"ping_ms"`
+			MaxMessage int   `json:"max_message"`
+		}
+		if err := json.Unmarshal([]byte(m[1]), &e); err != nil {
+			t.Errorf("%s: %v", m[1], err)
+			continue
+		}
+		at := func(s string) dialect.Position {
+			p, err := dialect.ParsePosition(s)
+			if err != nil {
+				t.Errorf("%s: %v", m[1], err)
+			}
+			return p
+		}
+		var frame []byte
+		switch e.Op {
+		case "message": // TestJSONMessage has these
+			at(e.Position)
+			at(e.Previous)
+			continue
+		case "welcome":
+			frame = dialect.AppendWelcome(nil, dialect.Welcome{Connection: e.Connection, Ping: 25e9, MaxMessage: e.MaxMessage})
+		case "subscribed":
+			s := dialect.Subscribed{ID: e.ID, Topic: e.Topic, Position: at(e.Position), Since: e.Recovered != nil}
+			if s.Since {
+				if s.Recovered = *e.Recovered; !s.Recovered {
+					s.History = at(e.History)
+				}
+			}
+			frame = dialect.AppendSubscribed(nil, s)
+		case "live":
+			frame = dialect.AppendLive(nil, e.Topic)
+		case "unsubscribed":
+			frame = dialect.AppendUnsubscribed(nil, e.ID, e.Topic)
+		case "published":
+			frame = dialect.AppendPublished(nil, e.ID, e.Topic, at(e.Position))
+		case "gap":
+			frame = dialect.AppendGap(nil, e.Topic, at(e.From), at(e.To), e.Reason)
+		case "ping":
+			frame = dialect.AppendPingOp(nil)
+		case "error":
+			frame = dialect.AppendError(nil, &dialect.Error{ID: e.ID, Code: e.Code, Message: e.Message, Topic: e.Topic})
+		default:
+			t.Errorf("%s: this op is not sent", m[1])
+			continue
+		}
+		if got := envelope(t, frame); got != m[1] {
+			t.Errorf("the page has %s\n   is sent %s", m[1], got)
+		}
+	}
+}
+
+func TestProtocolPageCodes(t *testing.T) {
+	for _, m := range found(t, 17, "(?m)^\\| `([a-z_]+)` \\| ([0-9]{3}) \\|") {
+		if got := strconv.Itoa(dialect.HTTPStatus(m[1])); got != m[2] {
+			t.Errorf("the page gives %s to %s, HTTPStatus gives %s", m[2], m[1], got)
+		}
+	}
+}
