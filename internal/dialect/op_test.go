@@ -51,12 +51,14 @@ func TestOpsDoNotAllocate(t *testing.T) {
 	id, at := json.RawMessage("2"), dialect.Position{Epoch: "k3f9", Offset: 44}
 	e := &dialect.Error{Code: "bad_request", Message: "a \"message\"", Topic: "news", ID: id}
 	for name, f := range map[string]func(){
-		"welcome":    func() { dialect.AppendWelcome(dst, dialect.Welcome{Connection: "2-81f-7", Ping: time.Second}) },
-		"subscribed": func() { dialect.AppendSubscribed(dst, dialect.Subscribed{ID: id, Topic: "news", Position: at, Since: true}) },
-		"published":  func() { dialect.AppendPublished(dst, id, "news", at) },
-		"error":      func() { dialect.AppendError(dst, e) },
-		"ping":       func() { dialect.AppendPingOp(dst) },
-		"close":      func() { dialect.AppendClose(dst, dialect.CloseTryAgainLater, "retry_ms=12000") },
+		"welcome": func() { dialect.AppendWelcome(dst, dialect.Welcome{Connection: "2-81f-7", Ping: time.Second}) },
+		"subscribed": func() {
+			dialect.AppendSubscribed(dst, dialect.Subscribed{ID: id, Topic: "news", Position: at, Since: true})
+		},
+		"published": func() { dialect.AppendPublished(dst, id, "news", at) },
+		"error":     func() { dialect.AppendError(dst, e) },
+		"ping":      func() { dialect.AppendPingOp(dst) },
+		"close":     func() { dialect.AppendClose(dst, dialect.CloseTryAgainLater, "retry_ms=12000") },
 	} {
 		if n := testing.AllocsPerRun(100, f); n != 0 {
 			t.Errorf("%s: %v allocations, want none", name, n)
