@@ -48,12 +48,12 @@ func (lc ListenConfig) listen(network, address string) (*Listener, error) {
 }
 
 func (lc ListenConfig) listenTCP(network, address string) (*Listener, error) {
+	if address == "" { // net takes it for every host and any port, which nobody means
+		return nil, errors.New("expected host:port")
+	}
 	addr, err := net.ResolveTCPAddr(network, address)
 	if err != nil {
 		return nil, err
-	}
-	if addr == nil { // what net makes of an empty string
-		return nil, errors.New("the address is empty: expected host:port")
 	}
 	if addr.IP.To4() != nil || network == "tcp4" {
 		return lc.open(inet4(addr))
