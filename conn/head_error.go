@@ -47,6 +47,18 @@ func targetByte(c byte) *Refusal {
 	return refuseTargetByte
 }
 
+// versionByte judges the byte at index at of "HTTP/1.y".
+func versionByte(at int, c byte) *Refusal {
+	const want = "HTTP/1."
+	switch {
+	case at == len(want) && isDigit(c), at < len(want) && c == want[at]:
+		return nil
+	case at == len("HTTP/") && isDigit(c):
+		return refuseMajor
+	}
+	return refuseVersion
+}
+
 // lineByte says what is wrong with the byte c at the beginning of a header line.
 func lineByte(c byte) *Refusal {
 	switch c {

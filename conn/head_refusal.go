@@ -66,7 +66,7 @@ func appendJSON(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// reason is the phrase after the status code. It has no meaning (RFC 9112 4), but people read it.
+// reason is the phrase after the status code. It has no meaning (RFC 9112 4), but people read it; these are net/http's.
 func reason(status int) string {
 	switch status {
 	case 400:
@@ -84,9 +84,9 @@ func reason(status int) string {
 	case 409:
 		return "Conflict"
 	case 413:
-		return "Content Too Large"
+		return "Request Entity Too Large"
 	case 414:
-		return "URI Too Long"
+		return "Request URI Too Long"
 	case 415:
 		return "Unsupported Media Type"
 	case 426:
