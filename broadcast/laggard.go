@@ -59,7 +59,7 @@ func (s *Shard) makeReady(l *laggard) {
 // Writable says that the connection with these subscriptions takes output
 // again.
 func (s *Shard) Writable(list List) {
-	for i := list.head; i != 0; i = s.subs.at(i - 1).next {
+	for i := uint32(list); i != 0; i = s.subs.at(i - 1).next {
 		if s.subs.at(i - 1).lagging() {
 			s.makeReady(s.lags[i-1])
 		}

@@ -3,7 +3,7 @@ package broadcast
 import "slices"
 
 const (
-	minChunk = 1 << 10
+	minChunk = 4 << 10
 	maxChunk = 64 << 10
 
 	// recordCost is what a message costs a topic's limit beside its frame: its
@@ -69,13 +69,13 @@ type topicLog struct {
 	tapes []tape // by dialect; 0 is always in use
 }
 
-// chunkSize returns the capacity for a tape's next chunk: it doubles, so that a
+// chunkSize returns the capacity for a tape's next chunk: it grows fourfold, so that a
 // topic with little to say costs little, up to an eighth of the log, so that
 // eviction, which drops whole chunks, does not drop much at once.
 func (l *topicLog) chunkSize(t *tape, frame int) int {
 	size := minChunk
 	if n := len(t.chunks); n > 0 {
-		size = max(size, min(2*cap(t.chunks[n-1].data), maxChunk, l.limit/8))
+		size = max(size, min(4*cap(t.chunks[n-1].data), maxChunk, l.limit/8))
 	}
 	return max(size, frame)
 }

@@ -44,9 +44,10 @@ func (t *subTable) release(i uint32) {
 	t.free = i + 1
 }
 
-// List is a connection's subscriptions on its shard. The zero value is empty.
-// Whoever keeps connections keeps one for each and hands it to the shard.
-type List struct{ head uint32 }
+// List is a connection's subscriptions on its shard: the first one plus one, or
+// 0 where it has none. Whoever keeps connections keeps one for each and hands
+// it to the shard.
+type List uint32
 
 // Subscribed says where a subscription begins.
 type Subscribed struct {
@@ -68,8 +69,8 @@ func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, 
 		return Subscribed{}, err
 	}
 	i := s.subs.alloc()
-	*s.subs.at(i) = subscription{slot: slot, audience: a.index, place: uint32(len(a.members)), next: list.head}
-	list.head = i + 1
+	*s.subs.at(i) = subscription{slot: slot, audience: a.index, place: uint32(len(a.members)), next: uint32(*list)}
+	*list = List(i + 1)
 	a.members = append(a.members, i)
 	s.stats.Subscriptions.Add(1)
 	a.topic.subscribers.Add(1)
@@ -102,7 +103,7 @@ func (s *Shard) Unsubscribe(list *List, topic string) bool {
 		return false
 	}
 	if next := s.subs.at(i).next; before == none {
-		list.head = next
+		*list = List(next)
 	} else {
 		s.subs.at(before).next = next
 	}
@@ -112,9 +113,9 @@ func (s *Shard) Unsubscribe(list *List, topic string) bool {
 
 // Leave ends all subscriptions of a connection.
 func (s *Shard) Leave(list *List) {
-	for list.head != 0 {
-		i := list.head - 1
-		list.head = s.subs.at(i).next
+	for *list != 0 {
+		i := uint32(*list) - 1
+		*list = List(s.subs.at(i).next)
 		s.drop(i)
 	}
 }
@@ -122,7 +123,7 @@ func (s *Shard) Leave(list *List) {
 // Topics calls f with the name of each topic in list, and how many messages the
 // subscriber is behind what its audience has been sent, until f returns false.
 func (s *Shard) Topics(list List, f func(topic string, behind uint64) bool) {
-	for i := list.head; i != 0; i = s.subs.at(i - 1).next {
+	for i := uint32(list); i != 0; i = s.subs.at(i - 1).next {
 		sub := s.subs.at(i - 1)
 		a, behind := s.audiences[sub.audience], uint64(0)
 		if sub.lagging() {
@@ -136,7 +137,7 @@ func (s *Shard) Topics(list List, f func(topic string, behind uint64) bool) {
 
 // Count returns how many subscriptions list has.
 func (s *Shard) Count(list List) (n int) {
-	for i := list.head; i != 0; i = s.subs.at(i - 1).next {
+	for i := uint32(list); i != 0; i = s.subs.at(i - 1).next {
 		n++
 	}
 	return n
@@ -145,7 +146,7 @@ func (s *Shard) Count(list List) (n int) {
 // find returns the subscription to topic and the one before it in the list.
 func (s *Shard) find(list *List, topic string) (i, before uint32) {
 	before = none
-	for at := list.head; at != 0; {
+	for at := uint32(*list); at != 0; {
 		i := at - 1
 		sub := s.subs.at(i)
 		if s.audiences[sub.audience].topic.name == topic {

@@ -1,0 +1,117 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/netpoll"
+)
+
+const (
+	// acceptPause is how long nothing is accepted after the descriptors ran out.
+	acceptPause = 100 * time.Millisecond
+	// acceptBatch is how many connections one listener may bring before the next.
+	acceptBatch = 64
+)
+
+// accept takes connections from the listeners until ctx ends.
+func (e *Engine) accept(ctx context.Context, listeners []*netpoll.Listener) error {
+	poller, err := netpoll.Open()
+	if err != nil {
+		return err
+	}
+	defer poller.Close()
+	for i, l := range listeners {
+		if err := poller.Add(l.FD(), uint64(i)); err != nil {
+			return err
+		}
+	}
+	defer context.AfterFunc(ctx, func() { poller.Wake() })()
+	events := make([]netpoll.Event, 16)
+	more := make([]bool, len(listeners)) // edges come once: who has not been drained yet
+	wait := time.Duration(-1)
+	for ctx.Err() == nil {
+		n, err := poller.Wait(events, wait)
+		if err != nil {
+			return err
+		}
+		for _, ev := range events[:n] {
+			more[ev.Handle] = true
+		}
+		wait = -1
+		for i, l := range listeners {
+			if !more[i] {
+				continue
+			}
+			more[i] = false
+			switch err := e.acceptFrom(l); {
+			case err == nil:
+				more[i], wait = true, max(wait, 0)
+			case errors.Is(err, netpoll.ErrWouldBlock):
+			case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
+				more[i], wait = true, acceptPause
+				e.stats.AcceptFull.Add(1)
+				e.log.Warn("accept pauses", "err", err, "connections", e.Live(), "pause", acceptPause)
+			default:
+				return err
+			}
+		}
+	}
+	for _, l := range listeners {
+		poller.Delete(l.FD())
+	}
+	return nil
+}
+
+// acceptFrom takes up to a batch from l. It returns nil where there may be more.
+func (e *Engine) acceptFrom(l *netpoll.Listener) error {
+	for range acceptBatch {
+		fd, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		e.stats.Accepted.Add(1)
+		e.arm(fd)
+	}
+	return nil
+}
+
+// arm gives a socket to the shard with the fewest connections.
+func (e *Engine) arm(fd int) {
+	count := int(e.live.Add(1))
+	s := e.shards[0]
+	for _, t := range e.shards[1:] {
+		if t.live.Load() < s.live.Load() {
+			s = t
+		}
+	}
+	var c *Conn
+	if count <= e.cfg.MaxConns+e.cfg.Headroom {
+		c = s.table.alloc()
+	}
+	if c == nil {
+		e.stats.Turned.Add(1)
+		e.live.Add(-1)
+		unix.Close(fd)
+		return
+	}
+	s.live.Add(1)
+	c.fd = int32(fd)
+	if count > e.cfg.MaxConns {
+		c.flags = overLimit
+	}
+	s.table.due(c.slot).Store(e.tickAt(time.Now()) + ticks(e.cfg.HandshakeTimeout))
+	generation := word(c.word.Load()).generation()
+	if err := s.poller.Add(fd, uint64(newHandle(s.index, c.slot, generation))); err != nil {
+		e.log.Warn("a connection could not be watched", "err", err)
+		p := e.posts.get()
+		p.gone = true
+		c.post = p
+		s.change(c, generation, live|posted|linked, 0)
+		return
+	}
+	s.change(c, generation, live, 0) // from here on it is the shard's
+}

@@ -1,0 +1,139 @@
+package conn
+
+import (
+	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
+)
+
+// closing is a close that is to begin when the shard's goroutine is back in its
+// loop: whoever asks may be in the middle of a list that the close would change.
+type closing struct {
+	h      Handle
+	code   ws.StatusCode
+	reason string
+}
+
+// EndSoon closes the connection in a slot as End does, when the calls under way
+// have returned.
+func (s *Shard) EndSoon(slot uint32, code ws.StatusCode, reason string) {
+	s.closings = append(s.closings, closing{s.Handle(s.table.at(slot)), code, reason})
+}
+
+// failed notes that c's socket is dead.
+func (s *Shard) failed(c *Conn) { s.EndSoon(c.slot, ws.StatusAbnormalClosure, "") }
+
+// End begins the close: nothing new is sent but what has been begun and, once
+// the handshake is done, a close frame. The peer has 5 s (RFC 6455 section 7.1).
+// The code 1006 resets without a word.
+func (s *Shard) End(c *Conn, code ws.StatusCode, reason string) {
+	if !s.end(c, code) {
+		return
+	}
+	if code == ws.StatusAbnormalClosure {
+		s.release(c)
+		return
+	}
+	if word(c.word.Load()).has(open) {
+		s.Send(c, s.closeFrame(code, reason))
+	}
+	s.settle(c)
+}
+
+// end is what every close begins with. It reports false where one has begun.
+func (s *Shard) end(c *Conn, code ws.StatusCode) bool {
+	w := word(c.word.Load())
+	if w.any(ended | done) {
+		return false
+	}
+	clear := word(0)
+	if c.flags&pending != 0 { // nobody will answer any more
+		c.flags &^= pending
+		clear = posted
+	}
+	s.mine(c, ended, clear)
+	s.owner.Gone(c, w.has(open), code)
+	wait := s.engine.cfg.CloseTimeout
+	if !w.has(open) {
+		wait = min(wait, lingerTimeout)
+	}
+	s.setDue(c, wait)
+	return true
+}
+
+// settle looks how far an ended connection has come. When our output has left we
+// wait for the peer: for its close frame, as the server closes TCP first (RFC
+// 6455 section 7.1.1), or after an HTTP answer for its FIN, since a close with
+// input unread would reset, and could destroy the answer on its way.
+func (s *Shard) settle(c *Conn) {
+	w := word(c.word.Load())
+	if c.out != nil || w.has(done) {
+		return
+	}
+	if c.flags&peerClosed != 0 {
+		s.release(c)
+		return
+	}
+	if !w.has(open) && c.flags&shut == 0 {
+		c.flags |= shut
+		unix.Shutdown(int(c.fd), unix.SHUT_WR)
+	}
+}
+
+// reset makes the coming close(2) a reset: the peer had its time.
+func (s *Shard) reset(c *Conn) {
+	unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	s.release(c)
+}
+
+// release says that nothing is left to wait for, and frees c if nobody holds it;
+// otherwise whoever holds it links it, and it is tried again then.
+func (s *Shard) release(c *Conn) {
+	s.mine(c, done, 0)
+	s.free(c)
+}
+
+// free gives the slot back if it is done and nobody holds it (rule S5). Since
+// done is set nobody can begin to.
+func (s *Shard) free(c *Conn) {
+	w := word(c.word.Load())
+	if !w.has(done) || w.any(scheduled|linked|posted) {
+		return
+	}
+	s.dropOutput(c)
+	if c.in != nil {
+		c.in.release(s.engine.cfg.Buffers)
+		s.engine.inputs.put(c.in)
+		c.in = nil
+	}
+	if c.fd >= 0 {
+		s.poller.Delete(int(c.fd))
+		unix.Close(int(c.fd))
+	}
+	s.table.due(c.slot).Store(0)
+	c.fd, c.flags, c.Kind, c.List, c.opened, c.lastWrite = -1, 0, 0, 0, 0, 0
+	c.lastRead.Store(0)
+	c.word.Store(uint64(w.generation()+1) << 32)
+	s.table.release(c.slot)
+	s.engine.live.Add(-1)
+	s.live.Add(-1)
+}
+
+// control returns a control frame (RFC 6455 section 5.5), valid until the next.
+func (s *Shard) control(op ws.OpCode, payload []byte) []byte {
+	s.frame.Reset()
+	ws.WriteHeaderBuffer(&s.frame, ws.Header{Fin: true, OpCode: op, Length: int64(len(payload))}, s.header[:])
+	s.frame.Write(payload)
+	return s.frame.Bytes()
+}
+
+// closeFrame returns a close frame. 1005 stands for one without a code (RFC 6455
+// section 7.1.5).
+func (s *Shard) closeFrame(code ws.StatusCode, reason string) []byte {
+	if code == ws.StatusNoStatusRcvd {
+		return s.control(ws.OpClose, nil)
+	}
+	var body [ws.MaxControlFramePayloadSize]byte
+	n := 2 + min(len(reason), len(body)-2)
+	ws.PutCloseFrameBody(body[:n], code, reason[:n-2])
+	return s.control(ws.OpClose, body[:n])
+}

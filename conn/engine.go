@@ -1,0 +1,236 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/pushd/pushd/netpoll"
+	"github.com/pushd/pushd/pool"
+)
+
+// Handler decides, on a worker, what requests and messages mean. Its methods may
+// be called for many connections at a time, for one connection one at a time.
+// They must not wait.
+type Handler interface {
+	// Request is called when a request head has come whole. It must Accept,
+	// Refuse or HandOff.
+	Request(c *Conn, r *Request, p *Post)
+	// Message is called with a whole data message. The payload is valid during
+	// the call; text is UTF-8.
+	Message(c *Conn, op ws.OpCode, payload []byte, p *Post)
+	// Refused is called when a request was refused before Request could be
+	// asked: it was malformed or took too long.
+	Refused(r *Refusal)
+}
+
+// Config says how an Engine is to be. Handler, NewOwner and Workers must be set.
+type Config struct {
+	Handler  Handler
+	NewOwner func(s *Shard) Owner // called once for each shard
+	Workers  *pool.Workers
+	Buffers  *pool.Buffers // 0: its own
+	Logger   *slog.Logger  // nil: discard
+
+	Shards           int                // 0: GOMAXPROCS; at most MaxShards
+	MaxConns         int                // connections; those above are marked OverLimit. 0: 10,000
+	Headroom         int                // how many above the limit are heard; those beyond are closed at once. 0: 64
+	MaxMessage       int                // bytes of an inbound message; 0: 64 KiB
+	HandshakeTimeout time.Duration      // for the whole request head; 0: 5 s
+	CloseTimeout     time.Duration      // for the close handshake; 0: 5 s
+	PingInterval     time.Duration      // 0: never
+	Ping             func(*Conn) []byte // the frame that pings a connection; nil: an empty ping
+	IdleTimeout      time.Duration      // closes what sends nothing for as long, pongs included; 0: never
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Shards, runtime.GOMAXPROCS(0))
+	setDefault(&c.MaxConns, 10_000)
+	setDefault(&c.Headroom, 64)
+	setDefault(&c.MaxMessage, 64<<10)
+	setDefault(&c.HandshakeTimeout, 5*time.Second)
+	setDefault(&c.CloseTimeout, 5*time.Second)
+	if c.Buffers == nil {
+		c.Buffers = pool.NewBuffers(pool.BuffersConfig{})
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Ping == nil {
+		ping := ws.CompiledPing
+		c.Ping = func(*Conn) []byte { return ping }
+	}
+	return c
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// Engine is the connections of a server. New makes one; Run runs it.
+type Engine struct {
+	cfg    Config
+	log    *slog.Logger
+	began  time.Time
+	shards []*Shard
+	live   atomic.Int64
+	stats  EngineStats
+
+	posts     freeList[Post]
+	inputs    freeList[input]
+	outputs   freeList[output]
+	scratches freeList[scratch]
+}
+
+// EngineStats is what an engine has done so far. Any goroutine may read it.
+type EngineStats struct {
+	Accepted   atomic.Uint64
+	Turned     atomic.Uint64 // closed at once: too far above the limit, or no slot
+	AcceptFull atomic.Uint64 // times that accept paused for want of descriptors
+	Panics     atomic.Uint64
+}
+
+// New returns an engine that does not run yet.
+func New(cfg Config) (*Engine, error) {
+	cfg = cfg.withDefaults()
+	if cfg.Shards < 1 || cfg.Shards > MaxShards {
+		return nil, fmt.Errorf("conn: %d shards: expected 1 to %d", cfg.Shards, MaxShards)
+	}
+	e := &Engine{cfg: cfg, log: cfg.Logger, began: time.Now()}
+	e.posts.max, e.inputs.max, e.outputs.max, e.scratches.max = 1024, 1024, 1024, 64
+	for i := range cfg.Shards {
+		poller, err := netpoll.Open()
+		if err != nil {
+			return nil, errors.Join(err, e.closePollers())
+		}
+		s := &Shard{engine: e, index: uint32(i), poller: poller, wake: make(chan struct{}, 1)}
+		s.work = s.workLoop
+		s.tick.Store(1)
+		s.owner = cfg.NewOwner(s)
+		e.shards = append(e.shards, s)
+	}
+	return e, nil
+}
+
+func (e *Engine) closePollers() error {
+	var errs []error
+	for _, s := range e.shards {
+		errs = append(errs, s.poller.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Shards returns the engine's shards.
+func (e *Engine) Shards() []*Shard { return e.shards }
+
+// Live returns how many connections there are.
+func (e *Engine) Live() int { return int(e.live.Load()) }
+
+// Stats returns the engine's counters.
+func (e *Engine) Stats() *EngineStats { return &e.stats }
+
+// Buffers returns what the connections' partial input and output stands in.
+func (e *Engine) Buffers() *pool.Buffers { return e.cfg.Buffers }
+
+func (e *Engine) putPost(p *Post) {
+	p.reset()
+	e.posts.put(p)
+}
+
+// Run accepts connections from the listeners, which stay the caller's to close,
+// and serves them until ctx ends. Then it closes every connection with code and
+// reason 1001, waits for the peers as long as CloseTimeout, and returns when
+// everything it began has ended. An engine runs once.
+func (e *Engine) Run(ctx context.Context, listeners ...*netpoll.Listener) error {
+	var loops, shards sync.WaitGroup
+	stop := make(chan struct{})
+	for _, s := range e.shards {
+		loops.Go(func() { s.loop() })
+		shards.Go(func() { s.run(stop) })
+	}
+	err := e.accept(ctx, listeners)
+	e.shutDown()
+	close(stop)
+	shards.Wait()
+	err = errors.Join(err, e.closePollers())
+	loops.Wait()
+	return err
+}
+
+// shutDown ends every connection and waits until all are gone.
+func (e *Engine) shutDown() {
+	for _, s := range e.shards {
+		s.endAll(0, func(c *Conn) { s.End(c, ws.StatusGoingAway, "server shuts down") })
+	}
+	wait := time.NewTicker(10 * time.Millisecond)
+	defer wait.Stop()
+	for deadline := time.Now().Add(e.cfg.CloseTimeout + time.Second); e.live.Load() > 0; {
+		<-wait.C
+		if time.Now().After(deadline) {
+			for _, s := range e.shards {
+				s.endAll(0, func(c *Conn) { s.reset(c) })
+			}
+		}
+	}
+}
+
+// endAll calls end for every live connection, 256 slots at a time, so that the
+// shard has time for other things.
+func (s *Shard) endAll(from uint32, end func(*Conn)) {
+	s.Do(func() {
+		to := min(from+256, s.table.used.Load())
+		for slot := from; slot < to; slot++ {
+			if c := s.table.at(slot); word(c.word.Load()).has(live) {
+				end(c)
+			}
+		}
+		if to < s.table.used.Load() {
+			s.endAll(to, end)
+		}
+	})
+}
+
+// loop waits for the poller and notes what it says in the state words.
+func (s *Shard) loop() {
+	events := make([]netpoll.Event, 256)
+	for {
+		n, err := s.poller.Wait(events, -1)
+		if errors.Is(err, netpoll.ErrClosed) {
+			return
+		}
+		if err != nil {
+			panic(fmt.Errorf("conn: waiting for events: %w", err)) // no shard can live without
+		}
+		for _, ev := range events[:n] {
+			s.note(ev)
+		}
+	}
+}
+
+func (s *Shard) note(ev netpoll.Event) {
+	set := word(0)
+	if ev.Events&netpoll.Readable != 0 {
+		set |= edge
+	}
+	if ev.Events&netpoll.Writable != 0 {
+		set |= writable
+	}
+	if ev.Events&netpoll.PeerClosed != 0 {
+		set |= edge | rdhup
+	}
+	if ev.Events&netpoll.Hangup != 0 {
+		set |= edge | hup
+	}
+	h := Handle(ev.Handle)
+	s.change(s.table.at(h.slot()), h.generation(), set, 0)
+}

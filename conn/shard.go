@@ -1,0 +1,303 @@
+package conn
+
+import (
+	"bytes"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/pushd/pushd/netpoll"
+)
+
+// Owner is told by a shard's goroutine, and by no other, what happens to its
+// connections. Its methods must not wait.
+type Owner interface {
+	// Ask is called with what a worker's Post asked for, after the post's bytes
+	// were written. It reports whether that is done; if not, the connection is
+	// not read until Shard.Answered.
+	Ask(c *Conn, ask any) (done bool)
+	// Writable is called when c takes output again and its own has left.
+	Writable(c *Conn)
+	// Gone is called once for every connection, when its close begins. opened
+	// says whether it had become a WebSocket. Nothing may be written any more.
+	Gone(c *Conn, opened bool, code ws.StatusCode)
+	// HandOff gives away a connection whose request is not for us: the
+	// descriptor is the owner's to close, and so is what was read of it.
+	HandOff(fd int, read []byte)
+	// Work goes on with whatever else the shard has to do until the given time.
+	// It reports whether some is left.
+	Work(until time.Time) (more bool)
+}
+
+// slice is how long the shard's goroutine does one kind of thing before it looks
+// at the others.
+const slice = time.Millisecond
+
+// Shard is some of an engine's connections and the goroutine that owns them.
+// Its methods are for that goroutine, the Owner's calls that is, except where
+// they say otherwise.
+type Shard struct {
+	engine *Engine
+	index  uint32
+	owner  Owner
+	poller *netpoll.Poller
+	table  table
+	live   atomic.Int64 // connections
+	stats  ShardStats
+
+	ready readyList
+	owed  atomic.Bool // a worker could not be had
+	work  func()      // workLoop; kept, so that starting one allocates nothing
+
+	entries atomic.Uint32 // stack of linked slots: slot plus one
+	todo    uint32        // those taken from it, in order
+	wake    chan struct{}
+
+	tick     atomic.Uint32 // the time; set by the shard's goroutine
+	swept    uint32        // where the sweep under way goes on
+	sweeping bool
+	closings []closing
+	frame    bytes.Buffer // of control
+	header   [ws.MaxHeaderSize]byte
+
+	callsMu sync.Mutex
+	calls   []func()
+}
+
+// ShardStats is what a shard has done so far. Another goroutine may read it.
+type ShardStats struct {
+	BytesRead    atomic.Uint64
+	BytesWritten atomic.Uint64
+	QueuedBytes  atomic.Int64 // own output that has not left
+	Pings        atomic.Uint64
+}
+
+// Index returns the shard's number, from 0.
+func (s *Shard) Index() int { return int(s.index) }
+
+// Stats returns the shard's counters. Any goroutine may call it.
+func (s *Shard) Stats() *ShardStats { return &s.stats }
+
+// Live returns how many connections the shard has. Any goroutine may call it.
+func (s *Shard) Live() int { return int(s.live.Load()) }
+
+// Wake makes the shard's goroutine look for work. Any goroutine may call it; it
+// never waits.
+func (s *Shard) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Do calls f on the shard's goroutine, soon. Any goroutine may call Do; it does
+// not wait for f. After the engine has ended f is not called.
+func (s *Shard) Do(f func()) {
+	s.callsMu.Lock()
+	s.calls = append(s.calls, f)
+	s.callsMu.Unlock()
+	s.Wake()
+}
+
+// Handle returns the name of c, to keep. The goroutine that c was passed to may
+// call it.
+func (s *Shard) Handle(c *Conn) Handle {
+	return newHandle(s.index, c.slot, word(c.word.Load()).generation())
+}
+
+// Conn returns the connection that h names, or nil if it is closing or gone.
+func (s *Shard) Conn(h Handle) *Conn { return s.table.resolve(h) }
+
+// At returns the connection in a slot that the owner knows to be taken.
+func (s *Shard) At(slot uint32) *Conn { return s.table.at(slot) }
+
+// Answered says that what Ask began is done: the connection is read again.
+func (s *Shard) Answered(c *Conn) {
+	if c.flags&pending != 0 {
+		c.flags &^= pending
+		s.mine(c, 0, posted)
+	}
+}
+
+// link puts c, whose linked bit the caller has just set, on the entry list.
+func (s *Shard) link(c *Conn) {
+	for {
+		head := s.entries.Load()
+		c.entryNext = head
+		if s.entries.CompareAndSwap(head, c.slot+1) {
+			break
+		}
+	}
+	s.Wake()
+}
+
+// run is the shard's goroutine. It ends when stop is closed.
+func (s *Shard) run(stop <-chan struct{}) {
+	ticker := time.NewTicker(tickLength)
+	defer ticker.Stop()
+	for {
+		now := time.Now()
+		s.tick.Store(s.engine.tickAt(now))
+		s.doCalls()
+		more := s.takeEntries(now.Add(slice))
+		s.doClosings()
+		more = s.owner.Work(time.Now().Add(slice)) || more
+		s.doClosings()
+		more = s.sweep(time.Now().Add(slice)) || more
+		owed := s.retryWorker()
+		if more {
+			runtime.Gosched()
+			select {
+			case <-ticker.C:
+				s.sweeping = true
+			case <-stop:
+				return
+			default:
+			}
+			continue
+		}
+		if owed { // all workers are taken: try again in a moment
+			time.AfterFunc(slice, s.Wake)
+		}
+		select {
+		case <-s.wake:
+		case <-ticker.C:
+			s.sweeping = true
+		case <-stop:
+			return
+		}
+	}
+}
+
+func (s *Shard) doCalls() {
+	s.callsMu.Lock()
+	calls := s.calls
+	s.calls = nil
+	s.callsMu.Unlock()
+	for _, f := range calls {
+		f()
+	}
+}
+
+func (s *Shard) doClosings() {
+	for i := 0; i < len(s.closings); i++ { // closing one may add another
+		x := s.closings[i]
+		if c := s.table.resolve(x.h); c != nil {
+			s.End(c, x.code, x.reason)
+		} else if c := s.table.at(x.h.slot()); x.code == ws.StatusAbnormalClosure && s.Handle(c) == x.h && word(c.word.Load()).has(ended) {
+			s.release(c) // it died while it was closing
+		}
+	}
+	s.closings = s.closings[:0]
+}
+
+// takeEntries looks at the slots that were linked, oldest first. It reports
+// whether some are left.
+func (s *Shard) takeEntries(until time.Time) (more bool) {
+	if s.todo == 0 {
+		for e := s.entries.Swap(0); e != 0; { // newest first: turn it round
+			c := s.table.at(e - 1)
+			e, c.entryNext, s.todo = c.entryNext, s.todo, e
+		}
+	}
+	for n := 1; s.todo != 0; n++ {
+		c := s.table.at(s.todo - 1)
+		s.todo = c.entryNext
+		s.look(c)
+		if n%16 == 0 && !time.Now().Before(until) {
+			break
+		}
+	}
+	return s.todo != 0 || s.entries.Load() != 0
+}
+
+// look unlinks c and does what its word asks for.
+func (s *Shard) look(c *Conn) {
+	var w word
+	for {
+		w = word(c.word.Load())
+		now := w &^ linked
+		if w.resumable() {
+			now &^= writable | blocked // S4: before the write
+		}
+		if c.word.CompareAndSwap(uint64(w), uint64(now)) {
+			break
+		}
+	}
+	if w.resumable() {
+		s.resume(c)
+	}
+	if w.has(posted) && c.flags&pending == 0 { // so it cannot have been freed above
+		s.takePost(c)
+	}
+	s.free(c)
+}
+
+// takePost does what a worker has left.
+func (s *Shard) takePost(c *Conn) {
+	p := c.post
+	c.post = nil
+	if p.peer {
+		c.flags |= peerClosed
+	}
+	done := true
+	w := word(c.word.Load())
+	switch {
+	case w.has(ended):
+		if p.gone {
+			s.release(c)
+		} else {
+			s.settle(c)
+		}
+	case p.handOff != nil:
+		s.handOff(c, p.handOff)
+	default:
+		done = s.obey(c, p)
+	}
+	s.engine.putPost(p)
+	if done {
+		s.mine(c, 0, posted)
+	}
+}
+
+// obey does what a post says on a connection that has not begun to close.
+func (s *Shard) obey(c *Conn, p *Post) (done bool) {
+	if p.ponged {
+		p.Out = append(p.Out, s.control(ws.OpPong, p.pong[:p.pongN])...)
+	}
+	if len(p.Out) > 0 {
+		s.Send(c, p.Out)
+	}
+	if p.open {
+		s.mine(c, open, 0)
+		c.opened = s.tick.Load()
+		c.lastRead.Store(c.opened)
+		s.setDue(c, s.firstDue(c))
+	}
+	if p.Ask != nil && !s.owner.Ask(c, p.Ask) {
+		c.flags |= pending
+	}
+	switch {
+	case p.gone:
+		s.End(c, ws.StatusAbnormalClosure, "")
+	case p.answered:
+		s.end(c, ws.StatusAbnormalClosure)
+		s.settle(c)
+	case p.end != 0:
+		s.End(c, p.end, p.reason)
+	}
+	return c.flags&pending == 0
+}
+
+// handOff gives c's descriptor to the owner and frees the slot.
+func (s *Shard) handOff(c *Conn, read []byte) {
+	fd := int(c.fd)
+	s.poller.Delete(fd)
+	c.fd = -1
+	s.end(c, ws.StatusAbnormalClosure)
+	s.owner.HandOff(fd, read)
+	s.release(c)
+}
