@@ -144,7 +144,7 @@ func (lc ListenConfig) start(l *Listener, sa unix.Sockaddr, options []option) er
 		}
 	}
 	backlog := lc.Backlog
-	if backlog == 0 {
+	if backlog <= 0 {
 		backlog = math.MaxInt32 // listen(2): a larger one is silently cut down to somaxconn
 	}
 	if err := unix.Listen(l.fd, backlog); err != nil {

@@ -65,11 +65,15 @@ func (l *Listener) Accept() (int, error) {
 	}
 }
 
-// prepare sets on an accepted socket what it has not inherited, and closes it where that fails.
+// prepare sets on an accepted socket what it has not inherited, and closes it where that fails. A peer that has reset the
+// connection meanwhile makes setsockopt(2) say EINVAL on macOS and ECONNRESET on FreeBSD; that is no fault of ours.
 func (l *Listener) prepare(fd int) error {
 	for _, o := range l.perConn {
 		if err := o.set(fd); err != nil {
 			_ = unix.Close(fd)
+			if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ECONNRESET) {
+				return unix.ECONNABORTED
+			}
 			return err
 		}
 	}

@@ -44,6 +44,7 @@ func TestAccept(t *testing.T) {
 		{"tcp4", "tcp4", "127.0.0.1:0", false},
 		{"tcp6", "tcp6", "[::1]:0", true},
 		{"tcp by IPv6 address", "tcp", "[::1]:0", true},
+		{"tcp by IPv6 address with a zone", "tcp", "[::1%1]:0", true},
 		{"unix", "unix", "", false},
 	} {
 		t.Run(c.label, func(t *testing.T) {

@@ -29,7 +29,7 @@ const (
 // ReservedHandle is the one handle that Add refuses: it marks the Poller's own wake-up in the kernel's events.
 const ReservedHandle = math.MaxUint64
 
-// ErrClosed is returned by every method of a Poller or Listener that was closed, except a second Close.
+// ErrClosed is what the methods of a closed Poller or Listener return, except for a second Close.
 var ErrClosed = errors.New("netpoll: already closed")
 
 // Event is one report of the kernel. A descriptor may appear in several events of one Wait (with kqueue it does when both
