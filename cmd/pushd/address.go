@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// listenAddress turns HOST:PORT, :PORT or a URL into what net.Listen takes.
+func listenAddress(s string) (string, error) {
+	if strings.Contains(s, "://") {
+		u, err := url.Parse(s)
+		if err != nil || u.Path != "" && u.Path != "/" {
+			return "", errAddress
+		}
+		s = u.Host
+	}
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", errAddress
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", errAddress
+	}
+	return s, nil
+}
+
+var errAddress = errors.New("HOST:PORT, :PORT or a URL without a path")
+
+// isLoopback reports whether only this host can reach a listen address.
+func isLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func (c *settings) checkAddresses(src *sources) error {
+	for _, a := range []struct {
+		flag  string
+		value *string
+	}{{"listen", &c.Listen}, {"admin", &c.Admin}, {"metrics-listen", &c.MetricsListen}} {
+		if *a.value == "" && a.flag == "metrics-listen" {
+			continue
+		}
+		if path, ok := strings.CutPrefix(*a.value, "unix:"); ok && a.flag == "admin" {
+			if path == "" {
+				return src.bad(a.flag, *a.value, "a path behind unix:")
+			}
+			continue
+		}
+		plain, err := listenAddress(*a.value)
+		if err != nil {
+			return src.bad(a.flag, *a.value, err.Error())
+		}
+		*a.value = plain
+	}
+	if c.Dev && !isLoopback(c.Listen) {
+		return src.bad("listen", c.Listen, "a loopback address such as 127.0.0.1:8080, for --dev opens everything to everybody")
+	}
+	return nil
+}
+
+// adminIsPrivate reports whether only this host's users reach the admin door.
+func (c *settings) adminIsPrivate() bool {
+	return strings.HasPrefix(c.Admin, "unix:") || isLoopback(c.Admin)
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v3"
+)
+
+// configFile is the settings of a YAML file: one flat mapping.
+type configFile struct {
+	name    string
+	entries map[string]entry
+}
+
+type entry struct {
+	value string
+	line  int
+}
+
+// notInFile are the flags that say what to do, not how.
+var notInFile = []string{"help", "config", "check-config", "print-config"}
+
+// load reads the file that --config or PUSHD_CONFIG names, if one does.
+func (s *sources) load(command *kong.Context, serve *kong.Command) error {
+	s.file = &configFile{}
+	known := make(map[string]*kong.Flag)
+	for _, flag := range serve.Flags {
+		if flag.Name == "config" {
+			s.file.name, _ = command.FlagValue(flag).(string)
+		}
+		if !slices.Contains(notInFile, flag.Name) {
+			known[flag.Name] = flag
+		}
+	}
+	if s.file.name == "" {
+		s.file.name, _ = s.env(envName("config"))
+	}
+	if s.file.name == "" {
+		return nil
+	}
+	b, err := os.ReadFile(s.file.name)
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	return s.file.parse(b, known)
+}
+
+// parse takes the file in and reports all that is wrong with it, a line each.
+func (f *configFile) parse(b []byte, known map[string]*kong.Flag) error {
+	f.entries = make(map[string]entry)
+	var document yaml.Node
+	if err := yaml.Unmarshal(b, &document); err != nil {
+		return f.syntax(err.Error())
+	}
+	if len(document.Content) == 0 {
+		return nil // empty, or comments alone
+	}
+	root := document.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return fmt.Errorf("%s:%d: expected settings, such as listen: 127.0.0.1:8080", f.name, root.Line)
+	}
+	var all []error
+	for i := 0; i < len(root.Content); i += 2 {
+		if err := f.add(root.Content[i], root.Content[i+1], known); err != nil {
+			all = append(all, fmt.Errorf("%s:%d: %s: %w", f.name, root.Content[i].Line, root.Content[i].Value, err))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// syntax puts the line of a parser's message where ours have it.
+func (f *configFile) syntax(message string) error {
+	line := 1 // which the parser leaves out
+	what := strings.TrimPrefix(message, "yaml: ")
+	if n, rest, ok := strings.Cut(what, ": "); ok {
+		if _, err := fmt.Sscanf(n, "line %d", &line); err == nil {
+			what = rest
+		}
+	}
+	return fmt.Errorf("%s:%d: %s", f.name, line, what)
+}
+
+func (f *configFile) add(key, value *yaml.Node, known map[string]*kong.Flag) error {
+	flag, ok := known[key.Value]
+	if !ok {
+		if near := nearest(key.Value, known); near != "" {
+			return fmt.Errorf("unknown setting; did you mean %s?", near)
+		}
+		return errors.New("unknown setting; bin/pushd serve --help lists them")
+	}
+	if first, ok := f.entries[key.Value]; ok {
+		return fmt.Errorf("set twice, first in line %d", first.line)
+	}
+	if value.Kind == yaml.AliasNode {
+		value = value.Alias
+	}
+	want := expected(flag.Target.Interface())
+	nodes := []*yaml.Node{value}
+	if value.Kind == yaml.SequenceNode && flag.IsSlice() {
+		nodes = value.Content
+	}
+	var values []string
+	for _, n := range nodes {
+		if n.Kind != yaml.ScalarNode {
+			return fmt.Errorf("expected %s, not a %s", want, kindName(n.Kind))
+		}
+		if n.Tag == "!!null" {
+			return fmt.Errorf("expected %s, not nothing", want)
+		}
+		values = append(values, n.Value)
+	}
+	f.entries[key.Value] = entry{strings.Join(values, ","), key.Line}
+	return nil
+}
+
+func kindName(k yaml.Kind) string {
+	if k == yaml.SequenceNode {
+		return "list"
+	}
+	return "mapping"
+}
+
+// nearest returns the known setting that differs in the fewest letters from
+// word, if these are few; "" if none does.
+func nearest(word string, known map[string]*kong.Flag) string {
+	word = strings.ToLower(strings.ReplaceAll(word, "_", "-"))
+	best, least := "", 1+len(word)/3
+	for name := range known {
+		if d := distance(word, name); d < least || d == least && name < best {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's: letters to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

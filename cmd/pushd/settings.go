@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pushd/pushd/internal/dialect"
+)
+
+// settings are how a server is to be. Field name, flag, variable and key of
+// the file are the same words.
+type settings struct {
+	Dev                bool     `help:"Open everything to everybody, on loopback only."`
+	Demo               bool     `help:"Show the demo, and open demo.> to everybody."`
+	DemoTape           string   `placeholder:"FILE" help:"Play this NDJSON tape as the demo (it may be gzipped)."`
+	AnonymousSubscribe []string `placeholder:"PATTERN" help:"Topics that need no token, such as news.>."`
+
+	Listen         string `default:":8080" help:"The public door. With --dev or --demo 127.0.0.1:8080."`
+	Admin          string `default:"127.0.0.1:8081" help:"The admin door, or unix:PATH."`
+	AdminTokenFile string `placeholder:"FILE" help:"Holds the admin door's token. Needed unless the door is on loopback or unix. PUSHD_ADMIN_TOKEN may hold the token itself."`
+	MetricsListen  string `placeholder:"ADDRESS" help:"Serve /metrics there too."`
+
+	MaxConnections   int  `default:"0" help:"Connections at once; 0 is what the open files limit allows."`
+	MaxMessage       size `default:"64KiB" help:"The longest message, in bytes."`
+	MaxSubscriptions int  `default:"128" help:"Subscriptions of one connection."`
+	MaxTopics        int  `default:"100000" help:"Topics at once."`
+	LogLimit         size `default:"4MiB" help:"Bytes that one topic's log keeps."`
+	LogTotal         size `default:"256MiB" help:"Bytes that all logs keep together."`
+
+	ResumeWindow     time.Duration `default:"1h" help:"How long a topic without subscribers can be resumed."`
+	PingInterval     time.Duration `default:"25s" help:"Silence after which a connection is pinged; 0 is never."`
+	UserTimeout      time.Duration `default:"60s" help:"How long a peer may leave data unacknowledged; 0 leaves it to the kernel."`
+	HandshakeTimeout time.Duration `default:"5s" help:"How long a handshake may take."`
+	IdleTimeout      time.Duration `default:"0" help:"Silence of a client after which it is closed; 0 is never."`
+	PublishTimeout   time.Duration `default:"5s" help:"How long a publisher waits for room."`
+
+	Shards  int `default:"0" help:"Shards; 0 is one a processor."`
+	Workers int `default:"0" help:"Workers that read from sockets; 0 is chosen by the server."`
+
+	LogLevel  string `default:"info" help:"debug, info, warn or error."`
+	LogFormat string `default:"text" help:"text or json."`
+}
+
+// expected says what a setting of v's type looks like.
+func expected(v any) string {
+	switch v.(type) {
+	case bool:
+		return "true or false"
+	case int, pace:
+		return "a number"
+	case size:
+		return "a size such as 65536, 512KiB or 4MiB"
+	case time.Duration:
+		return "a duration such as 25s or 1h"
+	case []string:
+		return "a list"
+	}
+	return "text"
+}
+
+// check completes the settings and reports the first that cannot be.
+func (c *settings) check(src *sources) error {
+	if c.Dev && c.Demo {
+		return src.bad("demo", true, "false where dev is true: dev opens everything already")
+	}
+	if c.DemoTape != "" && !c.Demo {
+		return src.bad("demo-tape", c.DemoTape, "nothing without --demo")
+	}
+	if (c.Dev || c.Demo) && !src.isSet("listen") {
+		c.Listen = "127.0.0.1:8080"
+	}
+	if err := c.checkAddresses(src); err != nil {
+		return err
+	}
+	if err := c.checkRanges(src); err != nil {
+		return err
+	}
+	for _, p := range c.AnonymousSubscribe {
+		if _, err := dialect.ParsePattern(p); err != nil {
+			return src.bad("anonymous-subscribe", p, "a pattern such as news.>: "+err.Error())
+		}
+	}
+	if !slices.Contains(logLevels, c.LogLevel) {
+		return src.bad("log-level", c.LogLevel, "debug, info, warn or error")
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return src.bad("log-format", c.LogFormat, "text or json")
+	}
+	return nil
+}
+
+var logLevels = []string{"debug", "info", "warn", "error"}
+
+func (c *settings) checkRanges(src *sources) error {
+	const day = 24 * time.Hour
+	for _, r := range []struct {
+		flag       string
+		value, min int64
+		max        int64
+		zero       string // what 0 means, where it is allowed below min
+		show       func(int64) string
+	}{
+		{"max-connections", int64(c.MaxConnections), 1, 1 << 26, "as many as open files allow", number},
+		{"max-message", int64(c.MaxMessage), 1, 16 << 20, "", bytes},
+		{"max-subscriptions", int64(c.MaxSubscriptions), 1, 1 << 20, "", number},
+		{"max-topics", int64(c.MaxTopics), 1, 1 << 30, "", number},
+		{"log-limit", int64(c.LogLimit), max(64<<10, 2*int64(c.MaxMessage)), 16 << 30, "", bytes},
+		{"log-total", int64(c.LogTotal), int64(c.LogLimit), 1 << 44, "", bytes},
+		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "none", duration},
+		{"ping-interval", int64(c.PingInterval), int64(time.Second), int64(time.Hour), "off", duration},
+		{"user-timeout", int64(c.UserTimeout), int64(time.Second), int64(time.Hour), "the kernel's", duration},
+		{"handshake-timeout", int64(c.HandshakeTimeout), int64(100 * time.Millisecond), int64(5 * time.Minute), "", duration},
+		{"idle-timeout", int64(c.IdleTimeout), int64(time.Second), int64(7 * day), "off", duration},
+		{"publish-timeout", int64(c.PublishTimeout), int64(time.Millisecond), int64(5 * time.Minute), "", duration},
+		{"shards", int64(c.Shards), 1, 1 << 10, "one a processor", number},
+		{"workers", int64(c.Workers), 1, 1 << 16, "chosen by the server", number},
+	} {
+		if r.min <= r.value && r.value <= r.max || r.zero != "" && r.value == 0 {
+			continue
+		}
+		want := r.show(r.min) + " to " + r.show(r.max)
+		if r.zero != "" {
+			want = "0 (" + r.zero + ") or " + want
+		}
+		return usagef("%s: %s: expected %s", src.where(r.flag), r.show(r.value), want)
+	}
+	return nil
+}
+
+func bytes(n int64) string { return size(n).String() }
+
+// duration writes 1h for time's 1h0m0s.
+func duration(n int64) string {
+	s := time.Duration(n).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// number writes n with commas, as people read it.
+func number(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,124 @@
+package main_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	main "github.com/pushd/pushd/cmd/pushd"
+)
+
+func TestPrecedence(t *testing.T) {
+	file := write(t, "pushd.yaml", "listen: 127.0.0.1:1\nlog-limit: 1MiB\nadmin: http://127.0.0.1:2/\nanonymous-subscribe: [a.>, b]\n")
+	r := call{
+		args: []string{"serve", "--print-config", "--config", file, "--listen", "127.0.0.1:3"},
+		env:  map[string]string{"PUSHD_LISTEN": "127.0.0.1:4", "PUSHD_LOG_LIMIT": "2MiB"},
+	}.run()
+	require.Equal(t, 0, r.code, r.stderr)
+	require.Contains(t, r.stdout, "\nlisten: 127.0.0.1:3 # --listen\n")
+	require.Contains(t, r.stdout, "\nlog-limit: 2MiB # PUSHD_LOG_LIMIT\n")
+	require.Contains(t, r.stdout, "\nadmin: 127.0.0.1:2 # "+file+":3\n")
+	require.Contains(t, r.stdout, "\nanonymous-subscribe: # "+file+":4\n    - a.>\n    - b\n")
+	require.Contains(t, r.stdout, "\nping-interval: 25s\n")
+
+	again := call{args: []string{"serve", "--print-config"}, env: map[string]string{"PUSHD_CONFIG": write(t, "again.yaml", r.stdout)}}.run()
+	require.Equal(t, 0, again.code, again.stderr)
+	require.Equal(t, plain(r.stdout), plain(again.stdout), "what is printed gives the same settings")
+}
+
+// plain takes the comments away.
+func plain(s string) (lines []string) {
+	for line := range strings.Lines(s) {
+		before, _, _ := strings.Cut(line, " #")
+		lines = append(lines, strings.TrimSpace(before))
+	}
+	return lines
+}
+
+func TestConfigMistakes(t *testing.T) {
+	for _, c := range []struct{ label, file, want string }{
+		{"a typing error", "\n\nlisen: :80\n", "pushd.yaml:3: lisen: unknown setting; did you mean listen?"},
+		{"underscores", "log_limit: 1", "pushd.yaml:1: log_limit: unknown setting; did you mean log-limit?"},
+		{"nothing like it", "colour: red", "pushd.yaml:1: colour: unknown setting; bin/pushd serve --help lists them"},
+		{"no setting", "check-config: true", "pushd.yaml:1: check-config: unknown setting"},
+		{"not a number", "max-topics: many", `pushd.yaml:1: max-topics: "many": expected a number`},
+		{"not a duration", "ping-interval: 5", `pushd.yaml:1: ping-interval: "5": expected a duration such as 25s or 1h`},
+		{"not a size", "log-limit: 4MB", `pushd.yaml:1: log-limit: "4MB": expected a size such as 65536, 512KiB or 4MiB`},
+		{"a list", "log-limit: [1]", "pushd.yaml:1: log-limit: expected a size such as 65536, 512KiB or 4MiB, not a list"},
+		{"nested", "anonymous-subscribe: [{a: b}]", "pushd.yaml:1: anonymous-subscribe: expected a list, not a mapping"},
+		{"nothing", "listen:", "pushd.yaml:1: listen: expected text, not nothing"},
+		{"not true or false", "dev: maybe", `pushd.yaml:1: dev: "maybe": expected true or false`},
+		{"twice", "workers: 1\nworkers: 2", "pushd.yaml:2: workers: set twice, first in line 1"},
+		{"out of range", "shards: -1", "pushd.yaml:1: shards: -1: expected 0 (one a processor) or 1 to 1,024"},
+		{"not a mapping", "- a", "pushd.yaml:1: expected settings, such as listen: 127.0.0.1:8080"},
+		{"not YAML", "a: b: c", "pushd.yaml:1: mapping values are not allowed"},
+		{"not YAML further down", "listen: :1\n# a\na: b: c", "pushd.yaml:3: mapping values are not allowed"},
+		{"two at once", "lisen: 1\nadmn: 2", "pushd.yaml:2: admn: unknown setting; did you mean admin?"},
+	} {
+		t.Run(c.label, func(t *testing.T) {
+			r := pushd("serve", "--check-config", "--config", write(t, "pushd.yaml", c.file))
+			require.Equal(t, 2, r.code)
+			require.Contains(t, r.stderr, c.want)
+			require.NotContains(t, r.stderr, "pushd: --", "the flag is not where it came from")
+		})
+	}
+	r := pushd("serve", "--check-config", "--config", write(t, "pushd.yaml", "# nothing yet\n"))
+	require.Equal(t, result{0, "", "the settings are good\n"}, r)
+	r = pushd("serve", "--check-config", "--config", "/nonexistent")
+	require.Equal(t, result{2, "", "pushd: config: open /nonexistent: no such file or directory\n"}, r)
+}
+
+func TestSettingMistakes(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--ping-interval=-5s"}, "--ping-interval: -5s: expected 0 (off) or 1s to 1h"},
+		{[]string{"--ping-interval=10ms"}, "--ping-interval: 10ms: expected 0 (off) or 1s to 1h"},
+		{[]string{"--handshake-timeout=0"}, "--handshake-timeout: 0s: expected 100ms to 5m"},
+		{[]string{"--max-connections=-1"}, "--max-connections: -1: expected 0 (as many as open files allow) or 1 to 67,108,864"},
+		{[]string{"--max-message=0"}, "--max-message: 0: expected 1 to 16MiB"},
+		{[]string{"--log-limit=1KiB"}, "--log-limit: 1KiB: expected 128KiB to 16GiB"},
+		{[]string{"--log-total=1MiB"}, "--log-total: 1MiB: expected 4MiB to 16384GiB"},
+		{[]string{"--listen=8080"}, `--listen: "8080": expected HOST:PORT, :PORT or a URL without a path`},
+		{[]string{"--listen=:99999"}, `--listen: ":99999": expected HOST:PORT`},
+		{[]string{"--listen=http://h:1/ws"}, `--listen: "http://h:1/ws": expected HOST:PORT, :PORT or a URL without a path`},
+		{[]string{"--admin=unix:"}, `--admin: "unix:": expected a path behind unix:`},
+		{[]string{"--admin=:8081"}, `--admin: ":8081" can be reached from elsewhere: expected --admin-token-file with it`},
+		{[]string{"--dev", "--listen=:8080"}, `--listen: ":8080": expected a loopback address such as 127.0.0.1:8080`},
+		{[]string{"--dev", "--demo"}, "--demo: true: expected false where dev is true"},
+		{[]string{"--demo-tape=x"}, `--demo-tape: "x": expected nothing without --demo`},
+		{[]string{"--anonymous-subscribe=a.>.b"}, `--anonymous-subscribe: "a.>.b": expected a pattern such as news.>`},
+		{[]string{"--log-level=loud"}, `--log-level: "loud": expected debug, info, warn or error`},
+		{[]string{"--log-format=xml"}, `--log-format: "xml": expected text or json`},
+		{[]string{"--admin-token-file=/nonexistent"}, "token: open /nonexistent"},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			r := pushd(append([]string{"serve", "--check-config"}, c.args...)...)
+			require.Equal(t, 2, r.code)
+			require.Contains(t, r.stderr, c.want)
+		})
+	}
+}
+
+func TestGoodSettings(t *testing.T) {
+	token := write(t, "token", "s3cret\n")
+	for _, args := range [][]string{
+		{"--dev"}, {"--demo"}, {"--dev", "--listen=localhost:0"}, {"--demo", "--listen=:8080"}, {"--listen=http://[::1]:80"},
+		{"--admin=unix:/run/x"}, {"--admin=[::1]:80"}, {"--admin=:80", "--admin-token-file", token},
+		{"--user-timeout=0", "--ping-interval=0", "--idle-timeout=0", "--resume-window=0"},
+	} {
+		require.Zero(t, pushd(append([]string{"serve", "--check-config"}, args...)...).code, args)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"lisen", "listen", 1}, {"kitten", "sitting", 3}, {"ab", "ba", 2}} {
+		require.Equal(t, c.want, main.Distance(c.a, c.b), "%s %s", c.a, c.b)
+		require.Equal(t, c.want, main.Distance(c.b, c.a), "%s %s", c.b, c.a)
+	}
+}
