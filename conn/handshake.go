@@ -9,23 +9,23 @@ import (
 var (
 	refuseMethod      = &Refusal{Status: 405, Code: "method", Message: "a WebSocket is opened by GET; expected that method"}
 	refuseHTTP10      = &Refusal{Status: 505, Code: "bad_request", Message: "the request is in HTTP/1.0; a WebSocket needs HTTP/1.1 (behind nginx: proxy_http_version 1.1)"}
-	refuseNoUpgrade   = upgrade("this address is for WebSockets; expected the header Upgrade: websocket, which a proxy in front must pass on")
-	refuseConnection  = upgrade("the Connection header does not list Upgrade; expected Connection: Upgrade, which a proxy in front must pass on")
-	refuseOldVersion  = upgrade("the Sec-WebSocket-Version is not one that we speak; expected 13")
-	refuseWantVersion = upgrade("the header Sec-WebSocket-Version is missing; expected 13")
-	refuseWantBoth    = upgrade("the headers Sec-WebSocket-Key and Sec-WebSocket-Version are missing; expected 16 random bytes in base64, and 13")
-	refuseVersions    = bad("there are several Sec-WebSocket-Version headers; expected one, of 13")
-	refuseWantKey     = bad("the header Sec-WebSocket-Key is missing; expected 16 random bytes in base64")
-	refuseKeys        = bad("there are several Sec-WebSocket-Key headers; expected one")
-	refuseKey         = bad("the Sec-WebSocket-Key is not 16 bytes in base64; expected 22 characters and two equals signs")
-	refuseWantHost    = bad("the Host header is missing; expected one")
-	refuseHosts       = bad("there are several Host headers; expected one")
-	refuseHost        = bad("the Host header is not a host; expected a name or an address, and maybe a port")
-	refuseOrigins     = bad("there are several Origin headers; expected at most one")
-	refuseBody        = bad("a WebSocket handshake has no body; expected neither Transfer-Encoding nor a Content-Length other than 0")
+	refuseNoUpgrade   = upgradeRequired("this address is for WebSockets; expected the header Upgrade: websocket, which a proxy in front must pass on")
+	refuseConnection  = upgradeRequired("the Connection header does not list Upgrade; expected Connection: Upgrade, which a proxy in front must pass on")
+	refuseOldVersion  = upgradeRequired("the Sec-WebSocket-Version is not one that we speak; expected 13")
+	refuseWantVersion = upgradeRequired("the header Sec-WebSocket-Version is missing; expected 13")
+	refuseWantBoth    = upgradeRequired("the headers Sec-WebSocket-Key and Sec-WebSocket-Version are missing; expected 16 random bytes in base64, and 13")
+	refuseVersions    = badRequest("there are several Sec-WebSocket-Version headers; expected one, of 13")
+	refuseWantKey     = badRequest("the header Sec-WebSocket-Key is missing; expected 16 random bytes in base64")
+	refuseKeys        = badRequest("there are several Sec-WebSocket-Key headers; expected one")
+	refuseKey         = badRequest("the Sec-WebSocket-Key is not 16 bytes in base64; expected 22 characters and two equals signs")
+	refuseWantHost    = badRequest("the Host header is missing; expected one")
+	refuseHosts       = badRequest("there are several Host headers; expected one")
+	refuseHost        = badRequest("the Host header is not a host; expected a name or an address, and maybe a port")
+	refuseOrigins     = badRequest("there are several Origin headers; expected at most one")
+	refuseBody        = badRequest("a WebSocket handshake has no body; expected neither Transfer-Encoding nor a Content-Length other than 0")
 )
 
-func upgrade(message string) *Refusal {
+func upgradeRequired(message string) *Refusal {
 	return &Refusal{Status: 426, Code: "upgrade_required", Message: message}
 }
 

@@ -21,11 +21,11 @@ type Head struct {
 	pos     uint16 // the next byte to look at; at rest after a refusal, so that it is found again
 	mark    uint16 // where the name or value under way begins
 	fields  uint16 // where the header lines begin
-	state   state
+	state   headState
 	field   field // whose value is under way
 	lines   uint8 // header lines begun
 	minor   byte  // the y of HTTP/1.y
-	options options
+	options headOptions
 }
 
 // span is a part of the buffer. MaxHead keeps offsets below 1<<16.
@@ -33,25 +33,25 @@ type span struct{ off, end uint16 }
 
 func (s span) of(buf []byte) []byte { return buf[s.off:s.end:s.end] }
 
-// state says what the byte at pos is.
-type state uint8
+// headState says what the byte at pos is.
+type headState uint8
 
 const (
-	atStart     state = iota // the first byte of all
-	atStartLF                // the LF of an empty line before the request line
-	atRequest                // the first byte after such a line
-	atMethod                 // in the method, or the SP after it
-	atTarget                 // in the request target, or the SP after it
-	atVersion                // in "HTTP/1.y"
-	atRequestCR              // the CR, and
-	atRequestLF              // the LF that end the request line
-	atLine                   // the first byte of a header line, or of the blank one
-	atName                   // in a header's name, or the colon after it
-	atSpace                  // in the white space before a value
-	atValue                  // in a value, or the CR after it
-	atValueLF                // the LF that ends a header line
-	atBlankLF                // the LF of the blank line
-	atEnd                    // beyond the head
+	atStart     headState = iota // the first byte of all
+	atStartLF                    // the LF of an empty line before the request line
+	atRequest                    // the first byte after such a line
+	atMethod                     // in the method, or the SP after it
+	atTarget                     // in the request target, or the SP after it
+	atVersion                    // in "HTTP/1.y"
+	atRequestCR                  // the CR, and
+	atRequestLF                  // the LF that end the request line
+	atLine                       // the first byte of a header line, or of the blank one
+	atName                       // in a header's name, or the colon after it
+	atSpace                      // in the white space before a value
+	atValue                      // in a value, or the CR after it
+	atValueLF                    // the LF that ends a header line
+	atBlankLF                    // the LF of the blank line
+	atEnd                        // beyond the head
 )
 
 // Reset makes h ready for another head.
@@ -63,7 +63,8 @@ func (h *Head) Reset() { *h = Head{} }
 // not to be changed, and it is the same however the bytes were cut into calls: the first byte that no valid head could
 // have in its place decides. A further call repeats the result.
 //
-// No byte is looked at more than twice, whatever the cut. Nothing is allocated, nor is buf kept.
+// No byte is scanned twice, whatever the cut; a target, a name or a value is then looked at once it is complete. Nothing
+// is allocated, nor is buf kept.
 //
 // Parse is strict where leniency has let requests be smuggled past a proxy: lines end in CRLF (a server MAY take a bare
 // LF, RFC 9112 2.2; we do not), and neither folding (5.2) nor a space before the colon (5.1) is repaired.

@@ -21,12 +21,12 @@ const (
 
 	base64Set = digits | letters | 1<<'+' | 1<<'/'
 
-	low = 1<<64 - 1
+	low64 = 1<<64 - 1
 )
 
-func isToken(c byte) bool  { return 1<<c&uint64(tokenSet&low)|1<<(c-64)&uint64(tokenSet>>64) != 0 }
-func isHost(c byte) bool   { return 1<<c&uint64(hostSet&low)|1<<(c-64)&uint64(hostSet>>64) != 0 }
-func isBase64(c byte) bool { return 1<<c&uint64(base64Set&low)|1<<(c-64)&uint64(base64Set>>64) != 0 }
+func isToken(c byte) bool  { return 1<<c&uint64(tokenSet&low64)|1<<(c-64)&uint64(tokenSet>>64) != 0 }
+func isHost(c byte) bool   { return 1<<c&uint64(hostSet&low64)|1<<(c-64)&uint64(hostSet>>64) != 0 }
+func isBase64(c byte) bool { return 1<<c&uint64(base64Set&low64)|1<<(c-64)&uint64(base64Set>>64) != 0 }
 func isLetter(c byte) bool { return c|0x20-'a' < 26 }
 func isDigit(c byte) bool  { return c-'0' < 10 }
 func isSpace(c byte) bool  { return c == ' ' || c == '\t' } // OWS, RFC 9110 5.6.3

@@ -19,41 +19,41 @@ const (
 	fieldCount
 )
 
-// options are what the values of some headers amount to, taken together.
-type options uint8
+// headOptions are what the values of some headers amount to, taken together.
+type headOptions uint8
 
 const (
-	asksWebSocket options = 1 << iota // an Upgrade header lists websocket
-	asksUpgrade                       // a Connection header lists upgrade
-	hasBody                           // Content-Length other than 0, or Transfer-Encoding
+	asksWebSocket headOptions = 1 << iota // an Upgrade header lists websocket
+	asksUpgrade                           // a Connection header lists upgrade
+	hasBody                               // Content-Length other than 0, or Transfer-Encoding
 )
 
 func fieldOf(name []byte) field {
 	switch len(name) {
 	case 4:
-		return is(fieldHost, name, "host")
+		return fieldIf(fieldHost, name, "host")
 	case 6:
-		return is(fieldOrigin, name, "origin")
+		return fieldIf(fieldOrigin, name, "origin")
 	case 7:
-		return is(fieldUpgrade, name, "upgrade")
+		return fieldIf(fieldUpgrade, name, "upgrade")
 	case 10:
-		return is(fieldConnection, name, "connection")
+		return fieldIf(fieldConnection, name, "connection")
 	case 14:
-		return is(fieldLength, name, "content-length")
+		return fieldIf(fieldLength, name, "content-length")
 	case 17:
 		if name[0]|0x20 == 't' {
-			return is(fieldEncoding, name, "transfer-encoding")
+			return fieldIf(fieldEncoding, name, "transfer-encoding")
 		}
-		return is(fieldKey, name, "sec-websocket-key")
+		return fieldIf(fieldKey, name, "sec-websocket-key")
 	case 21:
-		return is(fieldVersion, name, "sec-websocket-version")
+		return fieldIf(fieldVersion, name, "sec-websocket-version")
 	case 22:
-		return is(fieldProtocol, name, "sec-websocket-protocol")
+		return fieldIf(fieldProtocol, name, "sec-websocket-protocol")
 	}
 	return fieldOther
 }
 
-func is(f field, name []byte, word string) field {
+func fieldIf(f field, name []byte, word string) field {
 	if fold(name, word) {
 		return f
 	}
@@ -158,7 +158,7 @@ func (h *Head) NextHeader(buf []byte, pos int) (name, value []byte, next int) {
 	if pos == 0 {
 		pos = int(h.fields)
 	}
-	n, v, next := line(buf, pos)
+	n, v, next := headerLine(buf, pos)
 	if next == pos {
 		return nil, nil, pos
 	}
@@ -184,7 +184,7 @@ func (h *Head) NextProtocol(buf []byte, pos int) (token []byte, next int) {
 			}
 		}
 		for at := cr + len("\r\n"); ; {
-			name, value, next := line(buf, at)
+			name, value, next := headerLine(buf, at)
 			if next == at {
 				return nil, cr
 			}
@@ -197,8 +197,8 @@ func (h *Head) NextProtocol(buf []byte, pos int) (token []byte, next int) {
 	}
 }
 
-// line finds the parts of the valid header line at pos, and the one after it: pos itself at the blank line.
-func line(buf []byte, pos int) (name, value span, next int) {
+// headerLine finds the parts of the valid header line at pos, and the one after it: pos itself at the blank line.
+func headerLine(buf []byte, pos int) (name, value span, next int) {
 	if buf[pos] == '\r' {
 		return name, value, pos
 	}
