@@ -36,6 +36,11 @@ type peer struct {
 func serve(t *testing.T, scripts ...func(*peer)) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	serveOn(t, listener, scripts...)
+	return "ws://" + listener.Addr().String()
+}
+
+func serveOn(t *testing.T, listener net.Listener, scripts ...func(*peer)) {
 	var done sync.WaitGroup
 	done.Go(func() {
 		for _, script := range scripts {
@@ -56,7 +61,6 @@ func serve(t *testing.T, scripts ...func(*peer)) string {
 		}
 	})
 	t.Cleanup(func() { listener.Close(); done.Wait() })
-	return "ws://" + listener.Addr().String()
 }
 
 func (p *peer) send(lines ...string) {
