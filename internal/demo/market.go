@@ -136,7 +136,8 @@ func (m *market) trade(s *stock) Quote {
 	dt := min(s.since, maxQuiet.Seconds())
 	s.since = 0
 	pull := 1 - math.Exp(-(revert+0.02*s.excited)*dt) // in a burst the price finds its level faster
-	s.log += pull*(s.level-s.log) + s.vol*math.Sqrt(dt)*m.rng.NormFloat64()
+	vol := s.vol * (1 + s.excited/20)                 // and is less sure of it
+	s.log += pull*(s.level-s.log) + vol*math.Sqrt(dt)*m.rng.NormFloat64()
 	s.excited += echo
 
 	side, gap := "buy", 1+halfGap
