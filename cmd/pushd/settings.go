@@ -108,7 +108,7 @@ func (c *settings) checkRanges(src *sources) error {
 		{"max-topics", int64(c.MaxTopics), 1, 1 << 30, "", number},
 		{"log-limit", int64(c.LogLimit), max(64<<10, 2*int64(c.MaxMessage)), 16 << 30, "", bytes},
 		{"log-total", int64(c.LogTotal), int64(c.LogLimit), 1 << 44, "", bytes},
-		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "none", duration},
+		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "", duration},
 		{"ping-interval", int64(c.PingInterval), int64(time.Second), int64(time.Hour), "off", duration},
 		{"user-timeout", int64(c.UserTimeout), int64(time.Second), int64(time.Hour), "the kernel's", duration},
 		{"handshake-timeout", int64(c.HandshakeTimeout), int64(100 * time.Millisecond), int64(5 * time.Minute), "", duration},

@@ -107,7 +107,7 @@ func TestGoodSettings(t *testing.T) {
 	for _, args := range [][]string{
 		{"--dev"}, {"--demo"}, {"--dev", "--listen=localhost:0"}, {"--demo", "--listen=:8080"}, {"--listen=http://[::1]:80"},
 		{"--admin=unix:/run/x"}, {"--admin=[::1]:80"}, {"--admin=:80", "--admin-token-file", token},
-		{"--user-timeout=0", "--ping-interval=0", "--idle-timeout=0", "--resume-window=0"},
+		{"--user-timeout=0", "--ping-interval=0", "--idle-timeout=0"},
 	} {
 		require.Zero(t, pushd(append([]string{"serve", "--check-config"}, args...)...).code, args)
 	}
