@@ -18,7 +18,7 @@ func TestSource(t *testing.T) {
 func TestNode(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {
-		t.Skip("node is not installed: pushd.test.js was not run")
+		t.Skip("node is not installed: the client was not tested")
 	}
 	out, err := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec").CombinedOutput()
 	if err != nil {

@@ -9,8 +9,9 @@
  *     sub.unsubscribe();
  *     c.close();
  *
- * A lost connection comes back by itself, after a random wait, and each topic goes on after the last message seen. What
- * could not be recovered is told by a 'gap'.
+ * A lost connection comes back by itself, after a random wait, and each topic goes on after the last message seen. Where
+ * the server no longer holds all that was missed, a 'gap' tells so, and what it still holds follows. docs/PROTOCOL.md
+ * has the wire.
  */
 
 const STOP = new Set([1002, 1003, 1007, 1008, 1009, 4403, 4410]); // coming back would not help
@@ -21,7 +22,7 @@ const HANDSHAKE = 10_000; // ms until the welcome
 const MISSED = 2.5; // pings of silence that mean a dead server
 const RETRY_MAX = 3_600_000; // ms: the longest wait that a close reason may ask for
 const SEEN = 256; // positions a topic remembers, to know a repeat by
-const BATCH = 100; // topics a subscribe command, so that it stays below max_message
+const BATCH = 128; // topics that one subscribe command may name
 
 /**
  * @typedef {object} Message
@@ -62,7 +63,7 @@ export function connect(url, options) {
 export class Client {
   #url; #token; #credential; #WebSocket; #clock; #random;
   #ws = null; #timer; #pingMs; #heard = 0; #opened = 0; #failures = 0; #id = 0; #closed = false;
-  #topics = new Map(); // name -> {handlers, position, joined, ready, chained, fresh, seen}
+  #topics = new Map(); // name -> record
   #pending = new Set(); // topics to be subscribed to by the next command
   #publishes = new Map(); // id -> {resolve, reject}
   #listeners = new Map(); // event -> Set of functions
@@ -103,8 +104,7 @@ export class Client {
     const own = { handler }; // the same function may be given twice
     let t = this.#topics.get(topic);
     if (!t) {
-      t = { handlers: new Set(), position: since, joined: undefined, ready: false, chained: false, fresh: true, seen: new Set() };
-      this.#topics.set(topic, t);
+      this.#topics.set(topic, t = record(since));
       this.#request(topic);
     }
     t.handlers.add(own);
@@ -238,7 +238,7 @@ export class Client {
         if (t?.ready && t.fresh) t.position = t.joined;
         return this.#emit('live', { topic: m.topic });
       case 'gap':
-        if (t) t.chained = false; // the next message does not follow the last, and that has been told
+        if (t?.ready) t.position = m.to; // the previous of the next message
         return this.#emit('gap', { topic: m.topic, from: m.from, to: m.to, reason: m.reason });
       case 'delete': return this.#emit('delete', { topic: m.topic, key: m.key });
       case 'published': return this.#settle(m, (p) => p.resolve({ topic: m.topic, position: m.position }));
@@ -262,7 +262,7 @@ export class Client {
     if (this.state !== 'open') return;
     if (this.#pending.add(name).size > 1) return;
     queueMicrotask(() => {
-      const names = [...this.#pending].filter((n) => this.#topics.has(n));
+      const names = [...this.#pending];
       this.#pending.clear();
       for (let i = 0; i < names.length; i += BATCH) {
         const topics = names.slice(i, i + BATCH).map((n) => ({ name: n, since: this.#topics.get(n).position }));
@@ -272,12 +272,24 @@ export class Client {
   }
 
   #subscribed(t, { topic, position, recovered, history, policy }) {
-    const since = t.position;
-    Object.assign(t, { ready: true, joined: position, fresh: true, chained: recovered === true });
-    if (recovered === true) return this.#emit('recovered', { topic, position });
-    if (recovered === false) return this.#emit('gap', { topic, from: since, to: history ?? position, reason: 'expired' });
-    // A conflated topic still sends its retained values: until it has, coming back means beginning again.
-    if (since === undefined && policy !== 'conflate') Object.assign(t, { position, chained: true });
+    const since = t.position, again = t.again;
+    Object.assign(t, { ready: true, joined: position, fresh: true, chained: true, again: false });
+    if (recovered === true) {
+      if (!again) this.#emit('recovered', { topic, position });
+    } else if (recovered === false) {
+      // Delivery has begun at `position`. What is held from before it has to be asked for, and could meanwhile have
+      // been dropped as well: then this is where it goes on.
+      const ask = !again && history !== undefined && history !== position;
+      t.position = ask ? history : position;
+      if (ask) {
+        Object.assign(t, { ready: false, again: true });
+        this.#send({ op: 'unsubscribe', id: ++this.#id, topics: [topic] });
+        this.#request(topic);
+      }
+      this.#emit('gap', { topic, from: since, to: t.position, reason: 'expired' });
+    } else if (policy !== 'conflate') {
+      t.position = position; // a conflated topic first sends its values: until 'live', coming back means from the start
+    }
   }
 
   #message(t, m) {
@@ -331,6 +343,20 @@ export class Client {
       else this.#emit('error', { code: 'handler', message: `pushd: a handler threw: ${cause?.message ?? cause}`, cause });
     }
   }
+}
+
+/** What is known of one topic. */
+function record(since) {
+  return {
+    handlers: new Set(),
+    position: since, // where to resume
+    joined: undefined, // where the subscription began
+    ready: false, // subscribed on this connection: what came before is left over from an earlier subscription
+    again: false, // subscribing anew, from what history there is
+    fresh: true, // only retained values have come since `joined`
+    chained: false, // the next message's `previous` should be `position`
+    seen: new Set(), // the newest `previous` of what was delivered
+  };
 }
 
 function failure(code, message) {

@@ -1,0 +1,260 @@
+// What is said over a connection. Run with: node --test client/js
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { message, numbers, reply, settle, start, subscribed } from './fake.js';
+
+test('subscriptions of one moment leave in one command, handlers of one topic in one subscription', async () => {
+  const h = await start();
+  const seen = [];
+  const f = (m) => seen.push(m.data);
+  await h.welcome();
+  const one = h.client.subscribe('t', f);
+  const two = h.client.subscribe('t', f);
+  h.client.subscribe('u', () => {}, { since: 'e:4' });
+  await settle();
+  assert.deepEqual(h.sent, [{ op: 'subscribe', id: 1, topics: [{ name: 't' }, { name: 'u', since: 'e:4' }] }]);
+  h.ws.push(reply(), message(11));
+  assert.deepEqual(seen, [11, 11]);
+  one.unsubscribe();
+  one.unsubscribe();
+  h.ws.push(message(12));
+  assert.deepEqual(seen, [11, 11, 12]);
+  assert.equal(h.sent.length, 1);
+  two.unsubscribe();
+  assert.deepEqual(h.sent[1], { op: 'unsubscribe', id: 2, topics: ['t'] });
+  h.ws.push(message(13));
+  assert.deepEqual(seen, [11, 11, 12]);
+});
+
+test('many topics leave in commands of at most 128', async () => {
+  const h = await start();
+  for (let i = 0; i < 300; i++) h.client.subscribe(`t${i}`, () => {});
+  await h.welcome();
+  assert.deepEqual(h.sent.map((c) => c.topics.length), [128, 128, 44]);
+});
+
+test('a topic given up before its command left is not mentioned', async () => {
+  const h = await start();
+  await h.welcome();
+  h.client.subscribe('t', () => {}).unsubscribe();
+  await settle();
+  assert.deepEqual(h.sent, []);
+});
+
+test('what was left over from an older subscription is not delivered', async () => {
+  const h = await subscribed();
+  h.ws.push(reply());
+  h.sub.unsubscribe();
+  h.client.subscribe('t', (m) => h.got.push(m));
+  h.ws.push(message(11));
+  await settle();
+  h.ws.push(reply({ position: 'e:11' }), message(12));
+  assert.deepEqual(numbers(h), [12]);
+});
+
+test('payloads and fields', async () => {
+  const h = await subscribed();
+  h.ws.push(reply(), message(11, { data: { qty: 5 }, event: 'filled', key: 'o-17' }),
+    message(12, { data: undefined, text: 'hé' }), message(13, { data: undefined, base64: 'AP+A' }),
+    message(14, { data: null, retained: true }));
+  assert.deepEqual(h.got[0], { topic: 't', data: { qty: 5 }, event: 'filled', key: 'o-17', position: 'e:11', retained: false });
+  assert.equal(h.got[1].data, 'hé');
+  assert.deepEqual(h.got[2].data, new Uint8Array([0, 255, 128]));
+  assert.equal(h.got[3].data, null);
+  assert.equal(h.got[3].retained, true);
+});
+
+test('a topic resumes after the last message seen', async () => {
+  const h = await subscribed();
+  h.ws.push(reply(), message(11), message(12));
+  h.ws.fail();
+  await h.clock.pass(h.state.retry);
+  await h.welcome();
+  assert.deepEqual(h.sent[0].topics, [{ name: 't', since: 'e:12' }]);
+  h.ws.push(reply({ position: 'e:14', recovered: true }), message(13), message(14), { op: 'live', topic: 't' }, message(15));
+  assert.deepEqual(numbers(h), [11, 12, 13, 14, 15]);
+  assert.deepEqual(h.told('recovered'), [{ on: 'recovered', topic: 't', position: 'e:14' }]);
+  assert.deepEqual(h.told('gap'), []);
+});
+
+for (const [label, frames, want] of [
+  ['nothing came: where the subscription began', [reply()], 'e:10'],
+  ['the reply did not come: from the beginning', [], undefined],
+  ['conflated, before live: from the beginning', [reply({ policy: 'conflate' })], undefined],
+  ['conflated, live: where it began', [reply({ policy: 'conflate' }), { op: 'live', topic: 't' }], 'e:10'],
+  ['live after newer messages: the newest', [reply(), message(11), { op: 'live', topic: 't' }], 'e:11'],
+  ['a retained value: its position', [reply(), message(9, { retained: true })], 'e:9'],
+  ['retained values are over: where it began', [reply(), message(9, { retained: true }), { op: 'live', topic: 't' }], 'e:10'],
+  ['a gap was told: its end', [reply(), { op: 'gap', topic: 't', from: 'e:10', to: 'e:20', reason: 'slow' }], 'e:20'],
+]) {
+  test(`the connection is lost when ${label}`, async () => {
+    const h = await subscribed();
+    h.ws.push(...frames);
+    h.ws.fail();
+    await h.clock.pass(h.state.retry);
+    await h.welcome();
+    assert.equal(h.sent[0].topics[0].since, want);
+  });
+}
+
+test('a replay that is cut short goes on where it was cut', async () => {
+  const h = await subscribed({}, 'e:5');
+  assert.equal(h.sent[0].topics[0].since, 'e:5');
+  h.ws.push(reply({ recovered: true }), message(6));
+  h.ws.fail();
+  await h.clock.pass(h.state.retry);
+  await h.welcome();
+  assert.equal(h.sent[0].topics[0].since, 'e:6');
+});
+
+test('repeats are dropped', async () => {
+  const h = await subscribed();
+  h.ws.push(reply(), message(11), message(12), message(13), message(12), message(11), message(13), message(14));
+  assert.deepEqual(numbers(h), [11, 12, 13, 14]);
+  assert.deepEqual(h.told('gap'), []);
+});
+
+test('the message that was resumed from is a repeat', async () => {
+  const h = await subscribed({}, 'e:5');
+  h.ws.push(reply({ recovered: true }), message(5), message(6));
+  assert.deepEqual(numbers(h), [6]);
+});
+
+test('a handler added by a handler gets the next message, not this one', async () => {
+  const h = await subscribed();
+  const late = [];
+  h.client.subscribe('t', () => late.length || h.client.subscribe('t', (m) => late.push(m.data)));
+  h.ws.push(reply(), message(11));
+  assert.deepEqual(late, []);
+  h.ws.push(message(12));
+  assert.equal(late[0], 12);
+});
+
+test('without previous every message is delivered: positions may repeat in a round', async () => {
+  const h = await subscribed();
+  const round = (data) => message(11, { previous: undefined, data });
+  h.ws.push(reply({ policy: 'conflate' }), round(1), round(2));
+  assert.deepEqual(numbers(h), [1, 2]);
+});
+
+test('a hole in the chain is a gap', async () => {
+  const h = await subscribed();
+  h.ws.push(reply(), message(11), message(15), message(16));
+  assert.deepEqual(numbers(h), [11, 15, 16]);
+  assert.deepEqual(h.told('gap'), [{ on: 'gap', topic: 't', from: 'e:11', to: 'e:14', reason: 'missing' }]);
+});
+
+for (const live of [[], [{ op: 'live', topic: 't' }]]) {
+  test(`retained values are no links of the chain, ${live.length ? 'with' : 'without'} live`, async () => {
+    const h = await subscribed();
+    const retained = (n) => message(n, { retained: true });
+    h.ws.push(reply(), retained(3), retained(7), ...live, message(11), message(13));
+    assert.deepEqual(numbers(h), [3, 7, 11, 13]);
+    assert.deepEqual(h.told('gap').map((g) => g.from), ['e:11']);
+  });
+}
+
+test('recovered false is a gap, and what history there is follows', async () => {
+  const h = await subscribed({}, 'e:2');
+  h.ws.push(reply({ recovered: false, history: 'e:7' }), message(11));
+  await settle();
+  assert.deepEqual(h.sent.slice(1), [
+    { op: 'unsubscribe', id: 2, topics: ['t'] },
+    { op: 'subscribe', id: 3, topics: [{ name: 't', since: 'e:7' }] },
+  ]);
+  h.ws.push({ op: 'unsubscribed', id: 2, topic: 't' }, reply({ recovered: true, position: 'e:11' }), ...[8, 9, 10, 11, 12].map((n) => message(n)));
+  assert.deepEqual(numbers(h), [8, 9, 10, 11, 12]);
+  assert.deepEqual(h.told('gap'), [{ on: 'gap', topic: 't', from: 'e:2', to: 'e:7', reason: 'expired' }]);
+  assert.deepEqual(h.told('recovered'), []);
+
+  h.ws.fail(); // and the same another time
+  await h.clock.pass(h.state.retry);
+  await h.welcome();
+  h.ws.push(reply({ recovered: false, history: 'f:3', position: 'f:5' }));
+  await settle();
+  assert.deepEqual(h.sent.at(-1).topics, [{ name: 't', since: 'f:3' }]);
+});
+
+test('history that is gone too is not asked for twice', async () => {
+  const h = await subscribed({}, 'e:2');
+  h.ws.push(reply({ recovered: false, history: 'e:7' }), reply({ recovered: false, history: 'e:9' }), message(11), message(13));
+  assert.deepEqual(h.told('gap').map((g) => [g.from, g.to, g.reason]),
+    [['e:2', 'e:7', 'expired'], ['e:7', 'e:10', 'expired'], ['e:11', 'e:12', 'missing']]);
+  assert.deepEqual(numbers(h), [11, 13]);
+});
+
+test('no history is not asked for', async () => {
+  const h = await subscribed({}, 'e:2');
+  h.ws.push(reply({ recovered: false, history: 'e:10' }), message(11));
+  await settle();
+  assert.equal(h.sent.length, 1);
+  assert.deepEqual(h.told('gap').map((g) => [g.from, g.to]), [['e:2', 'e:10']]);
+  assert.deepEqual(numbers(h), [11]);
+});
+
+test('a topic given up at the gap is not asked for again', async () => {
+  const h = await subscribed({}, 'e:2');
+  h.client.on('gap', () => h.sub.unsubscribe());
+  h.ws.push(reply({ recovered: false, history: 'e:7' }));
+  await settle();
+  assert.deepEqual(h.sent.map((c) => c.op), ['subscribe', 'unsubscribe']);
+});
+
+test('the server tells of a gap, once', async () => {
+  const h = await subscribed();
+  h.ws.push(reply(), message(11), { op: 'gap', topic: 't', from: 'e:11', to: 'e:20', reason: 'slow' }, message(21));
+  assert.deepEqual(h.told('gap'), [{ on: 'gap', topic: 't', from: 'e:11', to: 'e:20', reason: 'slow' }]);
+  assert.deepEqual(numbers(h), [11, 21]);
+});
+
+test('publish: payloads, answer, refusal', async () => {
+  const h = await start();
+  await assert.rejects(h.client.publish('t', 1), { code: 'not_connected' });
+  await h.welcome();
+  const said = [h.client.publish('t', { a: 1 }, { event: 'say', key: 'k' }), h.client.publish('t', 'hi'),
+    h.client.publish('t', new Uint8Array([0, 255, 128]))];
+  assert.deepEqual(h.sent.map(({ id, ...rest }) => rest), [
+    { op: 'publish', topic: 't', event: 'say', key: 'k', data: { a: 1 } },
+    { op: 'publish', topic: 't', text: 'hi' },
+    { op: 'publish', topic: 't', base64: 'AP+A' },
+  ]);
+  const [a, b] = h.sent;
+  h.ws.push({ op: 'published', id: a.id, topic: 't', position: 'e:1' }, { op: 'error', id: b.id, code: 'forbidden', message: 'no' });
+  assert.deepEqual(await said[0], { topic: 't', position: 'e:1' });
+  await assert.rejects(said[1], { code: 'forbidden', message: 'no' });
+  assert.deepEqual(h.told('error'), []);
+  h.ws.fail();
+  await assert.rejects(said[2], { code: 'connection_lost' });
+});
+
+test('errors and other news are told', async () => {
+  const h = await subscribed();
+  h.ws.push({ op: 'error', id: 1, code: 'forbidden', message: 'not yours', topic: 't' }, { op: 'delete', topic: 't', key: 'A' },
+    { op: 'live', topic: 't' }, { op: 'unheard of' });
+  h.ws.onmessage({ data: 'not json' });
+  assert.deepEqual(h.events.slice(2).map((e) => [e.on, e.code ?? e.key ?? e.topic]),
+    [['error', 'forbidden'], ['delete', 'A'], ['live', 't'], ['error', 'bad_json']]);
+  assert.equal(h.client.state, 'open');
+});
+
+test('a handler that throws harms nobody else', async () => {
+  const h = await start();
+  const seen = [];
+  h.client.subscribe('t', () => { throw new Error('mine'); });
+  h.client.subscribe('t', (m) => seen.push(m.data));
+  await h.welcome();
+  h.ws.push(reply(), message(11), message(12));
+  assert.deepEqual(seen, [11, 12]);
+  assert.deepEqual(h.told('error').map((e) => e.code), ['handler', 'handler']);
+});
+
+test('off', async () => {
+  const h = await start();
+  let n = 0;
+  const off = h.client.on('live', () => n++);
+  await h.welcome();
+  h.ws.push({ op: 'live', topic: 'x' });
+  off();
+  h.ws.push({ op: 'live', topic: 'x' });
+  assert.equal(n, 1);
+});
