@@ -16,11 +16,9 @@ func (c *PublisherConfig) Clock(now func() time.Time, sleep func(context.Context
 }
 
 var (
-	AdminTarget   = adminTarget
-	FirstBackoff  = firstBackoff
-	LastBackoff   = lastBackoff
-	StableAfter   = stableAfter
-	MaxRetryAfter = maxRetryAfter
+	AdminTarget  = adminTarget
+	FirstBackoff = firstBackoff
+	LastBackoff  = lastBackoff
 )
 
 // Backoff returns the waits of n attempts with the given dice.

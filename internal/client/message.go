@@ -51,6 +51,7 @@ type envelope struct {
 	ID        int             `json:"id"`
 	Topic     string          `json:"topic"`
 	Position  string          `json:"position"`
+	Previous  string          `json:"previous"`
 	Event     string          `json:"event"`
 	Key       string          `json:"key"`
 	Data      json.RawMessage `json:"data"`

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -26,6 +27,8 @@ type session struct {
 	token   string
 	env     envelope
 	msg     Message
+
+	commands int // sent so far
 }
 
 // session connects, subscribes and hands messages on until the connection
@@ -136,8 +139,12 @@ func (c *session) handle(b []byte) error {
 		c.silence = time.Duration(e.PingMS) * time.Millisecond * 5 / 2
 		return c.subscribe()
 	case "subscribed":
-		if gap, ok := t.subscribed(e); ok && c.cfg.OnGap != nil {
+		gap, ok := t.subscribed(e)
+		if ok && c.cfg.OnGap != nil {
 			c.cfg.OnGap(gap)
+		}
+		if t.muted {
+			return c.again(e.Topic)
 		}
 	case "live":
 		t.live()
@@ -162,6 +169,9 @@ func (c *session) deliver(t *topicState, b []byte) error {
 	if !deleted && !t.accept(e) {
 		return nil
 	}
+	if !deleted && t.missing(e) { // then resume may bring them
+		return fmt.Errorf("messages of %s are missing between %s and %s", e.Topic, t.resume, e.Position)
+	}
 	payload, err := e.payload()
 	if err != nil {
 		return stop(err)
@@ -179,21 +189,46 @@ func (c *session) deliver(t *topicState, b []byte) error {
 	return nil
 }
 
+// maxTopics is the most topics of one command.
+const maxTopics = 128
+
 // subscribe asks for every topic, each from where it was left.
 func (c *session) subscribe() error {
+	for names := range slices.Chunk(c.order, maxTopics) {
+		if err := c.ask(names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// again subscribes anew to a topic that has begun live.
+func (c *session) again(name string) error {
+	if err := c.command("unsubscribe", []string{name}); err != nil {
+		return err
+	}
+	return c.ask([]string{name})
+}
+
+func (c *session) ask(names []string) error {
 	type topic struct {
 		Name  string `json:"name"`
 		Since string `json:"since,omitempty"`
 	}
-	request := struct {
-		Op     string  `json:"op"`
-		ID     int     `json:"id"`
-		Topics []topic `json:"topics"`
-	}{Op: "subscribe", ID: 1}
-	for _, name := range c.order {
-		request.Topics = append(request.Topics, topic{name, c.topics[name].resume})
+	var topics []topic
+	for _, name := range names {
+		topics = append(topics, topic{name, c.topics[name].resume})
 	}
-	b, err := json.Marshal(request)
+	return c.command("subscribe", topics)
+}
+
+func (c *session) command(op string, topics any) error {
+	c.commands++
+	b, err := json.Marshal(struct {
+		Op     string `json:"op"`
+		ID     int    `json:"id"`
+		Topics any    `json:"topics"`
+	}{op, c.commands, topics})
 	if err != nil {
 		return stop(err)
 	}

@@ -79,90 +79,28 @@ func TestFrames(t *testing.T) {
 	require.Equal(t, "are you", string(f.Payload))
 }
 
-func TestReconnectResumesAndDropsRepeats(t *testing.T) {
-	var second []asked
-	address := serve(t,
-		func(p *peer) {
-			p.greet()
-			p.send(subscribed(`"position":"e:4","policy":"disconnect"`), message("e:5", "5"), message("e:7", "7"))
-		},
-		func(p *peer) {
-			second = p.greet()
-			p.send(subscribed(`"position":"e:9","recovered":true,"policy":"disconnect"`),
-				message("e:7", "7"), message("e:8", "8"), message("e:9", "9"), `{"op":"live","topic":"news"}`, message("e:10", "10"))
-			p.waiting()
-		})
-	r, err := run(t, 5, client.Config{URL: address})
-	require.NoError(t, err)
-	require.Equal(t, []asked{{"news", "e:7"}}, second)
-	require.Equal(t, []string{"e:5", "e:7", "e:8", "e:9", "e:10"}, positions(r))
-	require.Empty(t, r.gaps)
-	require.Equal(t, []time.Duration{client.FirstBackoff / 2}, r.waits)
-}
-
-// A round of a conflated topic carries one position many times over: these are
-// not repeats.
-func TestConflatedRound(t *testing.T) {
-	address := serve(t, func(p *peer) {
-		p.greet()
-		p.send(subscribed(`"position":"e:4","policy":"conflate"`),
-			message("e:4", "1"), message("e:4", "2"), message("e:9", "3"))
-		p.waiting()
-	})
-	r, err := run(t, 3, client.Config{URL: address})
-	require.NoError(t, err)
-	require.Equal(t, []string{"e:4", "e:4", "e:9"}, positions(r))
-}
-
-// Where each connection leaves the topic, by what it saw.
-func TestResumesFrom(t *testing.T) {
-	for _, c := range []struct {
-		label, since string
-		sent         []string
-		want         string
-	}{
-		{"nothing came: the position that the subscription began at", "",
-			[]string{subscribed(`"position":"e:4"`)}, "e:4"},
-		{"replay did not end: since", "e:2",
-			[]string{subscribed(`"position":"e:4","recovered":true`)}, "e:2"},
-		{"an empty replay ended", "e:2",
-			[]string{subscribed(`"position":"e:4","recovered":true`), `{"op":"live","topic":"news"}`}, "e:4"},
-		{"replay ended behind messages", "e:2",
-			[]string{subscribed(`"position":"e:4","recovered":true`), message("e:5", "5"), `{"op":"live","topic":"news"}`}, "e:5"},
-		{"a gap that the server announced", "",
-			[]string{subscribed(`"position":"e:4"`), `{"op":"gap","topic":"news","from":"e:4","to":"e:8","reason":"slow"}`}, "e:8"},
-		{"not recovered: what the log still has", "e:2",
-			[]string{subscribed(`"position":"e:40","recovered":false,"history":"e:12"`)}, "e:12"},
-		{"another epoch", "e:9",
-			[]string{subscribed(`"position":"f:3","recovered":false`), message("f:4", "4")}, "f:4"},
-	} {
-		t.Run(c.label, func(t *testing.T) {
-			var again []asked
-			address := serve(t,
-				func(p *peer) { p.greet(); p.send(c.sent...) },
-				func(p *peer) { again = p.greet(); p.close(ws.StatusPolicyViolation, "enough") })
-			_, err := run(t, 0, client.Config{URL: address, Since: c.since})
-			require.ErrorContains(t, err, "enough")
-			require.Equal(t, []asked{{"news", c.want}}, again)
-		})
+func TestManyTopics(t *testing.T) {
+	var topics []string
+	for i := range 200 {
+		topics = append(topics, fmt.Sprintf("t%d", i))
 	}
-}
-
-func TestGaps(t *testing.T) {
+	var all []asked
 	address := serve(t, func(p *peer) {
-		p.greet()
-		p.send(subscribed(`"position":"e:40","recovered":false,"history":"e:12"`),
-			message("e:12", "12"),
-			`{"op":"gap","topic":"news","from":"e:12","to":"e:20","reason":"slow"}`,
-			message("e:21", "21"))
+		first := p.greet()
+		var second struct{ Topics []asked }
+		if err := json.Unmarshal([]byte(p.receive()), &second); err != nil {
+			t.Error(err)
+		}
+		if len(first) > 128 || len(second.Topics) > 128 {
+			t.Errorf("expected at most 128 topics a command, got %d and %d", len(first), len(second.Topics))
+		}
+		all = append(first, second.Topics...)
+		p.send(message("e:1", "1"))
 		p.waiting()
 	})
-	r, err := run(t, 2, client.Config{URL: address, Since: "e:2"})
+	_, err := run(t, 1, client.Config{URL: address, Topics: append(topics, "t7")})
 	require.NoError(t, err)
-	require.Equal(t, []string{"e:12", "e:21"}, positions(r))
-	require.Len(t, r.gaps, 2)
-	require.Equal(t, "messages of news were missed after e:2 up to e:12 (the server's log begins later)", r.gaps[0].String())
-	require.Equal(t, client.Gap{Topic: "news", From: "e:12", To: "e:20", Reason: "slow"}, r.gaps[1])
+	require.Len(t, all, len(topics), "t7 is named twice and asked for once")
 }
 
 func TestCloseCodes(t *testing.T) {
@@ -353,49 +291,4 @@ func TestSubscribeURL(t *testing.T) {
 		_, err := client.SubscribeURL(in)
 		require.Error(t, err, in)
 	}
-}
-
-// BenchmarkSubscriber reads as fast as a server can write. The server's log
-// drops who is slower than its publishers, so this is what a subscriber can
-// follow: 200,000 a second is the least that will do.
-func BenchmarkSubscriber(b *testing.B) {
-	var block []byte
-	const n = 1000
-	for range n {
-		block = append(block, ws.MustCompileFrame(ws.NewTextFrame([]byte(
-			`{"op":"message","topic":"news","position":"k3f9:40123","previous":"k3f9:40122","data":{"price":3357.84,"size":10,"side":"buy"}}`)))...)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	defer listener.Close()
-	go func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == "pushd.v1" }}
-		if _, err := upgrader.Upgrade(conn); err != nil {
-			return
-		}
-		welcome, _ := json.Marshal(map[string]any{"op": "welcome", "ping_ms": 25000})
-		ws.WriteFrame(conn, ws.NewTextFrame(welcome))
-		ws.WriteFrame(conn, ws.NewTextFrame([]byte(subscribed(`"position":"k3f9:1","policy":"conflate"`))))
-		for err == nil {
-			_, err = conn.Write(block)
-		}
-	}()
-	enough, seen := errors.New("enough"), 0
-	s, err := client.NewSubscriber(client.Config{URL: listener.Addr().String(), Topics: []string{"news"},
-		OnMessage: func(*client.Message) error {
-			if seen++; seen == b.N {
-				return enough
-			}
-			return nil
-		}})
-	require.NoError(b, err)
-	b.ReportAllocs()
-	b.ResetTimer()
-	require.ErrorIs(b, s.Run(context.Background()), enough)
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }

@@ -5,11 +5,15 @@ type topicState struct {
 	resume  string // where a subscription would go on; "" means with what comes next
 	pending string // becomes resume at "live", if nothing arrives before
 	last    string // the last message's position, by which repeats are told
+	muted   bool   // between unsubscribing and subscribing anew: what comes is replayed later
 	lossy   bool   // policy conflate: positions repeat, and mean a whole round
 }
 
 // subscribed takes the server's reply in and returns the gap, if there is one.
+// Where the topic is muted after it, it must be subscribed to again: delivery
+// has begun live, and the server holds more than that.
 func (t *topicState) subscribed(e *envelope) (Gap, bool) {
+	t.muted = false
 	t.lossy = e.Policy == "conflate"
 	resumed := t.resume != ""
 	if resumed && (e.Recovered == nil || *e.Recovered) {
@@ -19,8 +23,8 @@ func (t *topicState) subscribed(e *envelope) (Gap, bool) {
 	}
 	gap := Gap{Topic: e.Topic, From: t.resume, To: e.Position, Reason: "the server's log begins later"}
 	t.resume, t.pending, t.last = e.Position, e.Position, ""
-	if e.History != "" {
-		t.resume, gap.To = e.History, e.History
+	if e.History != "" && e.History != e.Position {
+		t.resume, t.pending, gap.To, t.muted = e.History, "", e.History, resumed
 	}
 	return gap, resumed
 }
@@ -28,10 +32,15 @@ func (t *topicState) subscribed(e *envelope) (Gap, bool) {
 // accept reports whether a message is to be handed on, and not one that came
 // before.
 func (t *topicState) accept(e *envelope) bool {
-	if !t.lossy && !e.Retained && t.last != "" && covers(t.last, e.Position) {
+	if t.muted {
 		return false
 	}
-	return true
+	return t.lossy || e.Retained || t.last == "" || !covers(t.last, e.Position)
+}
+
+// missing reports that a message before this one has not come.
+func (t *topicState) missing(e *envelope) bool {
+	return !t.lossy && !e.Retained && e.Previous != "" && t.resume != "" && e.Previous != t.resume
 }
 
 // delivered notes that a message was handed on.
