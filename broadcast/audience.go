@@ -111,7 +111,7 @@ func (s *Shard) step(a *audience, until time.Time) (more bool) {
 		case Blocked:
 			begun, rest := a.pass.split(n)
 			delivered += begun - a.pass.start
-			if rest != nil {
+			if len(rest) > 0 {
 				s.w.Keep(sub.slot, rest)
 			}
 			s.lag(a, i, begun)

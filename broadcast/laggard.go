@@ -8,7 +8,8 @@ type laggard struct {
 	sub      uint32
 	slot     uint32
 	cursor   uint64 // the last message begun
-	live     uint64 // tell Live when the cursor comes here; 0: nothing to tell
+	live     uint64 // where replay ends
+	due      bool   // Live is to be told there
 	queued   bool   // on shard.ready
 	waiting  bool   // on audience.waiting, for the pass under way to end
 	gone     bool
@@ -73,8 +74,8 @@ func (s *Shard) advance(l *laggard) {
 	if l.gone {
 		return
 	}
-	if l.live != 0 && l.cursor >= l.live {
-		l.live = 0
+	if l.due && l.cursor >= l.live {
+		l.due = false
 		s.w.Tell(l.slot, a.topic.name, Live)
 	}
 	if l.cursor == a.cursor && !a.passing {
@@ -87,7 +88,7 @@ func (s *Shard) advance(l *laggard) {
 		return
 	}
 	limit := a.cursor
-	if l.live > l.cursor {
+	if l.due {
 		limit = min(limit, l.live)
 	}
 	t := a.topic
@@ -110,7 +111,7 @@ func (s *Shard) advance(l *laggard) {
 	case Sent:
 		s.makeReady(l)
 	case Blocked:
-		if rest != nil {
+		if len(rest) > 0 {
 			s.w.Keep(l.slot, rest)
 		}
 	case Ended: // it will leave
@@ -120,7 +121,7 @@ func (s *Shard) advance(l *laggard) {
 // lose tells that what l needs next is gone from the log.
 func (s *Shard) lose(l *laggard) {
 	s.stats.Lost.Add(1)
-	l.cursor, l.live = ^uint64(0), 0 // once is enough; it will leave
+	l.cursor, l.due = ^uint64(0), false // once is enough; it will leave
 	s.w.Tell(l.slot, l.audience.topic.name, Lost)
 }
 

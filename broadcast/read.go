@@ -105,3 +105,15 @@ func (h *Hub) Stats() HubStats {
 	h.mu.RUnlock()
 	return HubStats{n, h.memory.Load(), h.published.Load(), h.waiting.Load()}
 }
+
+// Name returns the name as a string: the topic's own, without allocating, where
+// there is a topic of that name.
+func (h *Hub) Name(name []byte) string {
+	h.mu.RLock()
+	t := h.topics[string(name)]
+	h.mu.RUnlock()
+	if t != nil {
+		return t.name
+	}
+	return string(name)
+}

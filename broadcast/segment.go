@@ -45,7 +45,7 @@ func (c *chunk) slice(start, limit uint64) ([]byte, []uint32) {
 func (s *segment) messages() uint64 { return s.end - s.start }
 
 // split says where a write of n bytes stopped: begun is the last message of
-// which a byte went out, and rest what is missing of it.
+// which a byte went out, and rest what is missing of it, if anything is.
 func (s *segment) split(n int) (begun uint64, rest []byte) {
 	part, ends, base, from := s.a, s.ends[0], s.base, s.start
 	if n > len(s.a) {

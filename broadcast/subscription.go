@@ -87,7 +87,7 @@ func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, 
 	t.mu.Unlock()
 	if r.Recovered {
 		l := s.lag(a, i, since.Offset)
-		l.live = max(a.cursor, since.Offset)
+		l.live, l.due = max(a.cursor, since.Offset), true
 		r.Position.Offset = l.live
 		s.makeReady(l)
 	} else if since != nil {

@@ -122,6 +122,10 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
+// Close frees what New has made, for an engine that is not to run. After Run it
+// does nothing.
+func (e *Engine) Close() error { return e.closePollers() }
+
 func (e *Engine) closePollers() error {
 	var errs []error
 	for _, s := range e.shards {

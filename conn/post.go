@@ -8,9 +8,9 @@ import (
 // what to do then. A connection has one at a time and is not read while it is
 // pending.
 type Post struct {
-	// Out is written first. Append to it; it is the post's own.
+	// Out is to be written. Append to it; it is the post's own.
 	Out []byte
-	// Ask, if not nil, is passed to Owner.Ask. Parsing stops behind it.
+	// Ask, if not nil, is for Owner.Ask. Parsing stops behind it.
 	Ask any
 
 	open     bool   // the handshake is done

@@ -173,7 +173,7 @@ func (s *Shard) request(w *scratch, c *Conn, in *input, p *Post) {
 	if n == 0 {
 		return
 	}
-	w.req = Request{Head: &in.head, Bytes: in.rest()[:n], rest: in.rest()}
+	w.req = Request{Head: &in.head, Bytes: in.rest()[:n], Handle: s.Handle(c), rest: in.rest()}
 	s.engine.cfg.Handler.Request(c, &w.req, p)
 	w.req = Request{}
 	in.at += n
@@ -183,8 +183,9 @@ func (s *Shard) request(w *scratch, c *Conn, in *input, p *Post) {
 // Request is a request head that has come whole.
 type Request struct {
 	*Head
-	Bytes []byte // the head; valid during the call
-	rest  []byte
+	Bytes  []byte // the head, for Head's methods; valid during the call
+	Handle Handle // the connection's
+	rest   []byte
 }
 
 // HandOff gives the connection away: its descriptor, with the bytes read so far,

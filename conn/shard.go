@@ -15,10 +15,11 @@ import (
 // Owner is told by a shard's goroutine, and by no other, what happens to its
 // connections. Its methods must not wait.
 type Owner interface {
-	// Ask is called with what a worker's Post asked for, after the post's bytes
-	// were written. It reports whether that is done; if not, the connection is
-	// not read until Shard.Answered.
-	Ask(c *Conn, ask any) (done bool)
+	// Ask is called when a worker's post has something in Ask, before the post's
+	// bytes are written; answers are appended to its Out. It reports whether
+	// what was asked for is done; if not, the connection is not read until
+	// Shard.Answered.
+	Ask(c *Conn, p *Post) (done bool)
 	// Writable is called when c takes output again and its own has left.
 	Writable(c *Conn)
 	// Gone is called once for every connection, when its close begins. opened
@@ -268,17 +269,17 @@ func (s *Shard) obey(c *Conn, p *Post) (done bool) {
 	if p.ponged {
 		p.Out = append(p.Out, s.control(ws.OpPong, p.pong[:p.pongN])...)
 	}
-	if len(p.Out) > 0 {
-		s.Send(c, p.Out)
-	}
 	if p.open {
 		s.mine(c, open, 0)
 		c.opened = s.tick.Load()
 		c.lastRead.Store(c.opened)
 		s.setDue(c, s.firstDue(c))
 	}
-	if p.Ask != nil && !s.owner.Ask(c, p.Ask) {
+	if p.Ask != nil && !s.owner.Ask(c, p) {
 		c.flags |= pending
+	}
+	if len(p.Out) > 0 {
+		s.Send(c, p.Out)
 	}
 	switch {
 	case p.gone:
@@ -300,4 +301,30 @@ func (s *Shard) handOff(c *Conn, read []byte) {
 	s.end(c, ws.StatusAbnormalClosure)
 	s.owner.HandOff(fd, read)
 	s.release(c)
+}
+
+// Info is what a shard knows of a connection.
+type Info struct {
+	Handle Handle
+	Opened time.Duration // ago
+	FD     int           // valid during the call
+	Queued int           // bytes of own output that have not left
+}
+
+// Each calls f with the open connections in at most limit slots, beginning at
+// from. It returns the slot to go on with, and whether there are more.
+func (s *Shard) Each(from uint32, limit int, f func(*Conn, Info)) (next uint32, more bool) {
+	used := s.table.used.Load()
+	for next = from; next < used && next-from < uint32(limit); next++ {
+		c := s.table.at(next)
+		if w := word(c.word.Load()); !w.has(live|open) || w.any(ended|done) {
+			continue
+		}
+		i := Info{Handle: s.Handle(c), Opened: time.Duration(s.tick.Load()-c.opened) * tickLength, FD: int(c.fd)}
+		if c.out != nil {
+			i.Queued = len(c.out.buf) - c.out.at
+		}
+		f(c, i)
+	}
+	return next, next < used
 }

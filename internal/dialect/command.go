@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/pushd/pushd/broadcast"
@@ -174,4 +175,11 @@ func (c *Command) readTopic(entry []byte) (s Subscription, err error) {
 		return s, e.about(s.Topic)
 	}
 	return s, nil
+}
+
+// Clone returns a copy of c that does not alias the payload it was read from.
+func (c Command) Clone() Command {
+	c.ID = bytes.Clone(c.ID)
+	c.Message.Payload = bytes.Clone(c.Message.Payload)
+	return c
 }

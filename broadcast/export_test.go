@@ -1,0 +1,195 @@
+package broadcast
+
+import (
+	"fmt"
+	"slices"
+)
+
+// MaxChunk is the largest chunk that holds more than one message.
+const MaxChunk = maxChunk
+
+// Log lets tests drive a topic's log without a topic.
+type Log struct{ log topicLog }
+
+// NewLog returns an empty log with dialect 0 in use.
+func NewLog(limit int, encoders ...Encoder) *Log {
+	l := &Log{topicLog{encoders: encoders, limit: limit, tapes: make([]tape, len(encoders))}}
+	l.log.tapes[0].inUse = true
+	return l
+}
+
+func (l *Log) Append(m Message) (grown int)          { return l.log.append(&m, 0) }
+func (l *Log) Evictable(low uint64) bool             { return l.log.evictable(low) }
+func (l *Log) Evict() (freed int)                    { return l.log.evict() }
+func (l *Log) Disuse(d uint8) (freed int)            { return l.log.disuse(d) }
+func (l *Log) Bounds() (tail, head uint64, size int) { return l.log.tail, l.log.head, l.log.size }
+func (l *Log) Check() error                          { return l.log.check() }
+func (l *Log) Memory() int                           { return l.log.memory() }
+
+// Use puts dialect d in use, as subscribing to topic with since does.
+func (l *Log) Use(d uint8, since uint64, topic, epoch string) (grown int) {
+	return l.log.use(d, since, &Message{Topic: topic, Epoch: epoch})
+}
+
+// Message returns the message at offset, without topic and epoch.
+func (l *Log) Message(offset uint64) (m Message) {
+	l.log.message(offset, &m)
+	return m
+}
+
+// Lasts returns the last offset of each chunk of dialect d.
+func (l *Log) Lasts(d uint8) (lasts []uint64) {
+	for _, c := range l.log.tapes[d].chunks {
+		lasts = append(lasts, c.last())
+	}
+	return lasts
+}
+
+// Segment is a segment with its parts in sight.
+type Segment struct {
+	s          segment
+	Start, End uint64
+	A, B       []byte
+}
+
+// Segment returns the messages of dialect d in (start, limit].
+func (l *Log) Segment(d uint8, start, limit uint64) Segment {
+	s := l.log.segment(d, start, limit)
+	return Segment{s, s.start, s.end, s.a, s.b}
+}
+
+// Split says where a write of n bytes stopped.
+func (s *Segment) Split(n int) (begun uint64, rest []byte) { return s.s.split(n) }
+
+func (l *topicLog) memory() (n int) {
+	for d := range l.tapes {
+		for _, c := range l.tapes[d].chunks {
+			n += cap(c.data)
+		}
+	}
+	return n
+}
+
+// check reports the first thing about the log that cannot be.
+func (l *topicLog) check() error {
+	size := 0
+	for d := range l.tapes {
+		t := &l.tapes[d]
+		for i, c := range t.chunks {
+			switch {
+			case len(c.ends) == 0:
+				return fmt.Errorf("dialect %d: chunk %d is empty", d, i)
+			case int(c.ends[len(c.ends)-1]) != len(c.data) || !slices.IsSorted(c.ends):
+				return fmt.Errorf("dialect %d: chunk %d has %d bytes and ends %v", d, i, len(c.data), c.ends)
+			case i > 0 && c.first != t.chunks[i-1].last()+1:
+				return fmt.Errorf("dialect %d: chunk %d begins at %d after %d", d, i, c.first, t.chunks[i-1].last())
+			}
+			if d > 0 {
+				continue
+			}
+			if len(c.records) != len(c.ends) {
+				return fmt.Errorf("chunk %d has %d records for %d messages", i, len(c.records), len(c.ends))
+			}
+			size += len(c.data)
+			for _, r := range c.records {
+				size += recordCost + len(r.key) + len(r.event)
+			}
+		}
+		if n := len(t.chunks); n > 0 && (!t.inUse || t.chunks[n-1].last() != l.head || t.chunks[0].last() <= l.tail) {
+			return fmt.Errorf("dialect %d holds %d to %d of a log of (%d, %d]; in use: %t",
+				d, t.chunks[0].first, t.chunks[n-1].last(), l.tail, l.head, t.inUse)
+		}
+	}
+	if n := len(l.tapes[0].chunks); n == 0 != (l.tail == l.head) || n > 0 && l.tapes[0].chunks[0].first != l.tail+1 {
+		return fmt.Errorf("%d chunks for (%d, %d]", n, l.tail, l.head)
+	}
+	if size != l.size || size > l.limit {
+		return fmt.Errorf("size is %d, counted %d, limit %d", l.size, size, l.limit)
+	}
+	return nil
+}
+
+// Check reports the first thing about h that cannot be. Nobody else may be at
+// work.
+func (h *Hub) Check() error {
+	memory := 0
+	for _, t := range h.topics {
+		t.mu.Lock()
+		err := t.log.check()
+		memory += t.log.memory()
+		for _, a := range t.audiences {
+			if a.low < t.log.tail || a.low > a.cursor || a.cursor > t.log.head {
+				err = fmt.Errorf("audience at (%d, %d] of a log of (%d, %d]", a.low, a.cursor, t.log.tail, t.log.head)
+			}
+		}
+		t.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("topic %s: %w", t.name, err)
+		}
+	}
+	if n := h.memory.Load(); n != int64(memory) {
+		return fmt.Errorf("memory is %d, the chunks have %d", n, memory)
+	}
+	return nil
+}
+
+// Check reports the first thing about s that cannot be. Its owner calls it.
+func (s *Shard) Check() error {
+	members, lagging := 0, 0
+	for _, a := range s.audiences {
+		if a == nil {
+			continue
+		}
+		n, lags, err := a.check()
+		if err != nil {
+			return fmt.Errorf("topic %s in dialect %d: %w", a.topic.name, a.dialect, err)
+		}
+		members, lagging = members+n, lagging+lags
+	}
+	if n, l := s.stats.Subscriptions.Load(), s.stats.Lagging.Load(); n != int64(members) || l != int64(lagging) || l != int64(len(s.lags)) {
+		return fmt.Errorf("%d subscriptions of which %d lag; counted %d and %d, %d in the table", n, l, members, lagging, len(s.lags))
+	}
+	return nil
+}
+
+func (a *audience) check() (members, lagging int, err error) {
+	holes, bits := 0, 0
+	for at, i := range a.members {
+		if i == none {
+			holes++
+			continue
+		}
+		sub := a.shard.subs.at(i)
+		if sub.at() != uint32(at) || sub.audience != a.index {
+			return 0, 0, fmt.Errorf("member at %d has place %d in audience %d", at, sub.at(), sub.audience)
+		}
+		if sub.lagging() {
+			bits++
+		}
+	}
+	if holes != len(a.holes) || holes > 0 && !a.passing || len(a.members) == 0 {
+		return 0, 0, fmt.Errorf("%d holes of %d among %d members; in a pass: %t", holes, len(a.holes), len(a.members), a.passing)
+	}
+	var prev *laggard
+	for l := a.behind; l != nil; prev, l = l, l.next {
+		if l.prev != prev || l.gone || l.audience != a || a.shard.lags[l.sub] != l || l.cursor < a.lowest {
+			return 0, 0, fmt.Errorf("laggard %+v is on the list of what is behind, lowest %d", *l, a.lowest)
+		}
+		lagging++
+	}
+	if lagging != bits {
+		return 0, 0, fmt.Errorf("%d lag, %d are on the list", bits, lagging)
+	}
+	return len(a.members) - holes, lagging, nil
+}
+
+// Cursor returns how far the audience of a topic in a dialect has come, whether
+// a pass is under way, and how long its members list is.
+func (s *Shard) Cursor(topic string, dialect uint8) (cursor uint64, passing bool, places int) {
+	for _, a := range s.audiences {
+		if a != nil && a.topic.name == topic && a.dialect == dialect {
+			return a.cursor, a.passing, len(a.members)
+		}
+	}
+	return 0, false, 0
+}
