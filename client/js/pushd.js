@@ -223,7 +223,7 @@ export class Client {
     this.#heard = this.#clock.now();
     let m;
     try {
-      m = JSON.parse(text);
+      m = Object(JSON.parse(text));
     } catch {
       return this.#emit('error', { code: 'bad_json', message: 'pushd: the server sent a frame that is not JSON' });
     }

@@ -231,6 +231,7 @@ test('errors and other news are told', async () => {
   const h = await subscribed();
   h.ws.push({ op: 'error', id: 1, code: 'forbidden', message: 'not yours', topic: 't' }, { op: 'delete', topic: 't', key: 'A' },
     { op: 'live', topic: 't' }, { op: 'unheard of' });
+  h.ws.push(null, 7);
   h.ws.onmessage({ data: 'not json' });
   assert.deepEqual(h.events.slice(2).map((e) => [e.on, e.code ?? e.key ?? e.topic]),
     [['error', 'forbidden'], ['delete', 'A'], ['live', 't'], ['error', 'bad_json']]);

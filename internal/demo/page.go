@@ -47,10 +47,14 @@ func MarketConfig() Config {
 	return c
 }
 
-// TapeConfig describes the recording that [Tape] publishes. It reads all of it, and so finds a bad line early.
+// maxShown is how many subscriptions a connection may have: see the limits in docs/PROTOCOL.md.
+const maxShown = 128
+
+// TapeConfig describes the recording that [Tape] publishes. It reads all of it, and so finds a bad line early. Of more
+// than 128 topics the page shows the first.
 func TapeConfig(open Opener) (Config, error) {
 	topics, err := Topics(open)
-	return Config{Topics: topics}, err
+	return Config{Topics: topics[:min(len(topics), maxShown)]}, err
 }
 
 // Handler serves the page at "/", its assets and config.json below "/demo/", and the client that it loads at

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -118,6 +119,21 @@ func TestTapeErrors(t *testing.T) {
 	err := demo.Tape(t.Context(), newRecorder(func(int) error { return full }), text(tape), 1000)
 	if !errors.Is(err, full) || !strings.Contains(err.Error(), "demo.X.trade") {
 		t.Errorf("Tape: %v, want %v and its topic", err, full)
+	}
+}
+
+func TestTapeConfigOfManyTopics(t *testing.T) {
+	var b strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&b, `{"at":%d,"topic":"t%03d","data":1}`+"\n", i, i)
+	}
+	all, err := demo.Topics(text(b.String()))
+	if err != nil || len(all) != 200 {
+		t.Fatalf("Topics: %d, %v, want 200", len(all), err)
+	}
+	c, err := demo.TapeConfig(text(b.String()))
+	if err != nil || !slices.Equal(c.Topics, all[:128]) {
+		t.Errorf("TapeConfig: %d topics, %v, want the first 128", len(c.Topics), err)
 	}
 }
 

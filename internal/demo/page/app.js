@@ -230,7 +230,7 @@ function listen(c) {
       tell();
       countdown = setInterval(tell, 250);
     } else {
-      show(state === 'closed' ? `Closed${reason ? `: ${reason}` : ''}` : 'Connecting');
+      show(state === 'closed' ? `Closed${reason ? `: ${reason}` : ''}. Reload to come back` : 'Connecting');
     }
     // Spoken once a change: neither the countdown nor the prices.
     $('spoken').textContent = { open: 'Connected', waiting: 'Connection lost, reconnecting', closed: 'Connection closed' }[state] ?? '';
