@@ -19,7 +19,8 @@ import (
 	main "github.com/pushd/pushd/cmd/pushd"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Importing ants starts two goroutines for good: they are there before.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
 
 // call is one run of the program.
 type call struct {
