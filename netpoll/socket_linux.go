@@ -11,9 +11,13 @@ func socket(family int) (int, error) {
 	return fd, os.NewSyscallError("socket", err)
 }
 
+// accept does not ask for the peer's address: unix.Accept4 would, and would allocate it and make another system call.
 func accept(listener int) (int, error) {
-	fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-	return fd, os.NewSyscallError("accept4", err)
+	fd, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return -1, os.NewSyscallError("accept4", errno)
+	}
+	return int(fd), nil
 }
 
 // inherited are the options that a TCP connection takes over from its listener, which on Linux is all of them
