@@ -193,3 +193,13 @@ func (s *Shard) Cursor(topic string, dialect uint8) (cursor uint64, passing bool
 	}
 	return 0, false, 0
 }
+
+// Shrink evicts from a topic up to tail, as Hub.reclaim does.
+func (h *Hub) Shrink(topic string, tail uint64) {
+	t := h.lookup(topic)
+	defer t.mu.Unlock()
+	for t.log.evictable(min(tail, t.lowLocked())) {
+		h.memory.Add(int64(-t.log.evict()))
+	}
+	t.markLocked()
+}

@@ -151,6 +151,9 @@ func (h *Hub) append(name string, m *Message, mark bool) (*topic, Receipt, error
 	grown, err := t.appendLocked(m, h.now())
 	h.memory.Add(int64(grown))
 	if err != nil {
+		if grown < 0 {
+			t.markLocked() // whoever lags may have lost its place (B7)
+		}
 		return t, Receipt{}, err
 	}
 	h.published.Add(1)
