@@ -82,13 +82,13 @@ func (w *world) checkReceipts() {
 	}
 }
 
-// payload returns size bytes, at least 4, that only message id has.
+// payload returns size bytes; from 4 on, only message id has them.
 func payload(id uint32, size int) []byte {
-	p := binary.BigEndian.AppendUint32(make([]byte, 0, size), id)
+	p := binary.BigEndian.AppendUint32(make([]byte, 0, max(size, 4)), id)
 	for i := 4; i < size; i++ {
 		p = append(p, byte(id)+byte(i))
 	}
-	return p
+	return p[:size]
 }
 
 // member is what the model knows of one subscription.

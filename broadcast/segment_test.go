@@ -80,14 +80,14 @@ func TestSegmentStays(t *testing.T) {
 	l := filled(t, 64<<10, repeat(6, 1000)...)
 	s := l.Segment(0, 2, 6)
 	before := slices.Concat(s.A, s.B)
-	filledMore := func() {
+	fill := func() {
 		for i := range uint32(8) {
 			l.Append(message("a", payload(100+i, 1000)))
 		}
 	}
-	filledMore()
+	fill()
 	l.Evict()
-	filledMore()
+	fill()
 	if !bytes.Equal(before, slices.Concat(s.A, s.B)) {
 		t.Error("its bytes have changed")
 	}
