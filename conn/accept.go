@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// acceptPause is how long nothing is accepted after the descriptors ran out.
+	// acceptPause is how long nothing is accepted after accept(2) has failed, most
+	// likely for want of descriptors.
 	acceptPause = 100 * time.Millisecond
 	// acceptBatch is how many connections one listener may bring before the next.
 	acceptBatch = 64
@@ -51,12 +52,12 @@ func (e *Engine) accept(ctx context.Context, listeners []*netpoll.Listener) erro
 			case err == nil:
 				more[i], wait = true, max(wait, 0)
 			case errors.Is(err, netpoll.ErrWouldBlock):
-			case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
-				more[i], wait = true, acceptPause
-				e.stats.AcceptFull.Add(1)
-				e.log.Warn("accept pauses", "err", err, "connections", e.Live(), "pause", acceptPause)
-			default:
+			case errors.Is(err, netpoll.ErrClosed):
 				return err
+			default: // EMFILE and ENFILE above all; accept(2) names a dozen others that pass
+				more[i], wait = true, acceptPause
+				e.stats.AcceptPauses.Add(1)
+				e.log.Warn("accept pauses", "err", err, "connections", e.Live(), "pause", acceptPause)
 			}
 		}
 	}
@@ -100,9 +101,7 @@ func (e *Engine) arm(fd int) {
 	}
 	s.live.Add(1)
 	c.fd = int32(fd)
-	if count > e.cfg.MaxConns {
-		c.flags = overLimit
-	}
+	c.overLimit = count > e.cfg.MaxConns
 	s.table.due(c.slot).Store(e.tickAt(time.Now()) + ticks(e.cfg.HandshakeTimeout))
 	generation := word(c.word.Load()).generation()
 	if err := s.poller.Add(fd, uint64(newHandle(s.index, c.slot, generation))); err != nil {

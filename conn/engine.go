@@ -94,10 +94,10 @@ type Engine struct {
 
 // EngineStats is what an engine has done so far. Any goroutine may read it.
 type EngineStats struct {
-	Accepted   atomic.Uint64
-	Turned     atomic.Uint64 // closed at once: too far above the limit, or no slot
-	AcceptFull atomic.Uint64 // times that accept paused for want of descriptors
-	Panics     atomic.Uint64
+	Accepted     atomic.Uint64
+	Turned       atomic.Uint64 // closed at once: too far above the limit, or no slot
+	AcceptPauses atomic.Uint64 // times that accept(2) failed and was left alone for a moment
+	Panics       atomic.Uint64
 }
 
 // New returns an engine that does not run yet.

@@ -77,10 +77,9 @@ func (s *Shard) serveSafely(w *scratch, c *Conn, p *Post) (again bool) {
 // has no more, the post is full, or the budget is used. It reports whether c
 // wants another turn.
 func (s *Shard) read(w *scratch, c *Conn, p *Post) (again bool) {
-	before := word(c.word.Load())
-	s.mine(c, 0, edge|hup) // S3: before the read, so that an edge during it is seen
+	before := word(c.word.And(^uint64(edge | hup))) // S4: before the read, so that an edge during it is kept
 	toEnd := before.any(rdhup | hup)
-	discard := before.has(paused) // only a hang-up brings us here then: nothing that it said matters any more
+	discard := before.has(paused | hup) // a hang-up, and our output will not leave: nothing that it said matters any more
 	discard = discard || c.in != nil && c.in.deaf
 	if c.in != nil && !discard {
 		if s.parse(w, c, p, before); p.full() {
