@@ -114,7 +114,7 @@ func (s *Shard) peerClose(in *input, p *Post, payload []byte) {
 		switch err := ws.CheckCloseFrameData(code, reason); {
 		case err == ws.ErrProtocolInvalidUTF8:
 			code = ws.StatusInvalidFramePayloadData
-		case err != nil:
+		case err != nil, code > ws.StatusRangePrivate.Max: // section 7.4.2
 			code = ws.StatusProtocolError
 		}
 	} else if len(payload) == 1 {
