@@ -228,10 +228,11 @@ func (s *Shard) look(c *Conn) {
 			break
 		}
 	}
+	post := w.has(posted) && c.flags&pending == 0 // asked before resume, in which the owner may answer or end c
 	if w.resumable() {
 		s.resume(c)
 	}
-	if w.has(posted) && c.flags&pending == 0 { // so it cannot have been freed above
+	if post { // so it cannot have been freed above
 		s.takePost(c)
 	}
 	s.free(c)
@@ -275,9 +276,7 @@ func (s *Shard) obey(c *Conn, p *Post) (done bool) {
 		c.lastRead.Store(c.opened)
 		s.setDue(c, s.firstDue(c))
 	}
-	if p.Ask != nil && !s.owner.Ask(c, p) {
-		c.flags |= pending
-	}
+	done = p.Ask == nil || s.owner.Ask(c, p)
 	if len(p.Out) > 0 {
 		s.Send(c, p.Out)
 	}
@@ -290,7 +289,11 @@ func (s *Shard) obey(c *Conn, p *Post) (done bool) {
 	case p.end != 0:
 		s.End(c, p.end, p.reason)
 	}
-	return c.flags&pending == 0
+	if done || word(c.word.Load()).any(ended) { // nobody need answer what has ended
+		return true
+	}
+	c.flags |= pending
+	return false
 }
 
 // handOff gives c's descriptor to the owner and frees the slot.
