@@ -64,21 +64,21 @@ type Conn struct {
 	// Kind is free for the Handler's and Owner's use, under the rules of a post.
 	Kind uint8
 
-	flags flags // the shard's
+	flags     flags // the shard's
+	overLimit bool  // came above the connection limit; set before the slot is live
 }
 
 type flags uint8
 
 const (
-	overLimit  flags = 1 << iota // came above the connection limit; set before the slot is live
-	peerClosed                   // the peer's close frame has come
+	peerClosed flags = 1 << iota // the peer's close frame has come
 	shut                         // our side has been shut down
 	pending                      // the owner has not answered yet
 )
 
 // OverLimit reports whether the connection came when there were as many as the
 // limit allows: it is to be refused.
-func (c *Conn) OverLimit() bool { return c.flags&overLimit != 0 }
+func (c *Conn) OverLimit() bool { return c.overLimit }
 
 // Slot returns where the connection sits in its shard's table.
 func (c *Conn) Slot() uint32 { return c.slot }
