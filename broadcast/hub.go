@@ -166,6 +166,9 @@ func (h *Hub) append(name string, m *Message, mark bool) (*topic, Receipt, error
 // Publish is TryPublish for callers with a goroutine of their own: it waits for
 // room until ctx ends, and then returns ErrNoRoom wrapped with ctx's error.
 func (h *Hub) Publish(ctx context.Context, name string, m Message) (Receipt, error) {
+	if r, err := h.TryPublish(name, m); err != ErrNoRoom {
+		return r, err
+	}
 	b := h.Batch()
 	defer b.Flush()
 	return b.Publish(ctx, name, m)

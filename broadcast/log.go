@@ -67,6 +67,8 @@ type topicLog struct {
 	tail  uint64 // messages in (tail, head] are held
 	size  int    // what limit bounds
 	tapes []tape // by dialect; 0 is always in use
+
+	encoding Message // what encoders are shown, so that the publisher's own can stay on its stack
 }
 
 // chunkSize returns the capacity for a tape's next chunk: it grows fourfold, so that a
@@ -92,6 +94,7 @@ const maxFrameHeader = 10 // RFC 6455 section 5.2, without a mask
 func (l *topicLog) append(m *Message, at int64) (grown int) {
 	l.head++
 	m.Offset, m.Previous = l.head, l.head-1
+	l.encoding = *m
 	for d := range l.tapes {
 		t := &l.tapes[d]
 		if !t.inUse {
@@ -101,7 +104,7 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 		if d == 0 && len(t.chunks) > 0 {
 			before = len(t.chunks[len(t.chunks)-1].data)
 		}
-		c, more := l.appendFrame(t, l.encoders[d], m)
+		c, more := l.appendFrame(t, l.encoders[d], &l.encoding)
 		grown += more
 		if d == 0 {
 			if more > 0 {
@@ -111,6 +114,7 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 			l.size += len(c.data) - before + len(m.Key) + len(m.Event) + recordCost
 		}
 	}
+	l.encoding.Payload = nil // it was only lent
 	return grown
 }
 
