@@ -62,8 +62,9 @@ func (s *Shard) end(c *Conn, code ws.StatusCode) bool {
 
 // settle looks how far an ended connection has come. When our output has left we
 // wait for the peer: for its close frame, as the server closes TCP first (RFC
-// 6455 section 7.1.1), or after an HTTP answer for its FIN, since a close with
-// input unread would reset, and could destroy the answer on its way.
+// 6455 section 7.1.1), or after an HTTP answer, or a close frame to a peer that
+// makes no sense, for its FIN, since a close with input unread would reset, and
+// could destroy the answer on its way.
 func (s *Shard) settle(c *Conn) {
 	w := word(c.word.Load())
 	if c.out != nil || w.has(done) {
@@ -73,7 +74,7 @@ func (s *Shard) settle(c *Conn) {
 		s.release(c)
 		return
 	}
-	if !w.has(open) && c.flags&shut == 0 {
+	if (!w.has(open) || c.flags&failed != 0) && c.flags&shut == 0 {
 		c.flags |= shut
 		unix.Shutdown(int(c.fd), unix.SHUT_WR)
 	}

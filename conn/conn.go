@@ -72,6 +72,7 @@ type flags uint8
 
 const (
 	peerClosed flags = 1 << iota // the peer's close frame has come
+	failed                       // the peer's close frame would not be understood
 	shut                         // our side has been shut down
 	pending                      // the owner has not answered yet
 )

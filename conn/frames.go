@@ -71,9 +71,11 @@ func (s *Shard) frames(w *scratch, c *Conn, in *input, p *Post, closing bool) {
 	}
 }
 
-// fail ends a stream that breaks the rules. Nothing after it can be understood.
+// fail ends a stream that breaks the rules. Nothing after it can be understood,
+// the peer's close frame neither (RFC 6455 section 7.1.7).
 func (s *Shard) fail(in *input, p *Post, code ws.StatusCode, reason string) {
 	p.End(code, reason)
+	p.failed = true
 	in.at = len(in.buf)
 	in.deaf, in.fragmented = true, false
 	s.engine.cfg.Buffers.Put(in.message)

@@ -28,6 +28,9 @@ var (
 	refuseMajor      = &Refusal{Status: 505, Code: "bad_request", Message: "the request is in another major version of HTTP; expected HTTP/1.1 (without HTTP/2 prior knowledge)"}
 	refuseTargetSize = &Refusal{Status: 414, Code: "too_large", Message: "the request target is longer than 8 KiB; expected a shorter one (subscribe to more topics by command)"}
 
+	// refuseInternal is for a callback's panic.
+	refuseInternal = &Refusal{Status: 500, Code: "internal", Message: "this request hit a fault of the server's, which is in its log"}
+
 	refuseHeadSize    = &Refusal{Status: 431, Code: "headers_too_large", Message: "the request line and headers are larger than 16 KiB; expected fewer or shorter ones (cookies?)"}
 	refuseHeaderCount = &Refusal{Status: 431, Code: "headers_too_large", Message: "the request has more than 100 headers; expected no more"}
 )

@@ -19,6 +19,7 @@ type Post struct {
 	end      ws.StatusCode
 	reason   string
 	peer     bool // the peer's close frame has come
+	failed   bool // nothing more can be understood
 	gone     bool // end of stream, or an errno
 
 	ponged bool

@@ -64,10 +64,17 @@ func (s *Shard) serveSafely(w *scratch, c *Conn, p *Post) (again bool) {
 		if v := recover(); v != nil {
 			s.engine.stats.Panics.Add(1)
 			s.engine.log.Error("panic in a connection's callback", "connection", s.Handle(c).String(), "panic", v, "stack", string(debug.Stack()))
-			w.in = input{}
+			in := c.in
+			if in == nil {
+				in = &w.in
+			}
 			p.reset()
-			p.End(ws.StatusInternalServerError, "internal error")
-			again = false
+			s.fail(in, p, ws.StatusInternalServerError, "internal error")
+			if !word(c.word.Load()).has(open) {
+				p.Refuse(refuseInternal)
+			}
+			s.store(w, c, in)
+			again = true // what has come since is read, if only to be discarded
 		}
 	}()
 	return s.read(w, c, p)
@@ -138,6 +145,11 @@ func (s *Shard) parse(w *scratch, c *Conn, p *Post, state word) {
 	default:
 		s.request(w, c, in, p)
 	}
+	s.store(w, c, in)
+}
+
+// store keeps what in, c's input or the scratch, holds that is not used yet.
+func (s *Shard) store(w *scratch, c *Conn, in *input) {
 	buffers := s.engine.cfg.Buffers
 	switch {
 	case in.idle():

@@ -245,6 +245,9 @@ func (s *Shard) takePost(c *Conn) {
 	if p.peer {
 		c.flags |= peerClosed
 	}
+	if p.failed {
+		c.flags |= failed
+	}
 	done := true
 	w := word(c.word.Load())
 	switch {
