@@ -135,6 +135,9 @@ func (h *Hub) Check() error {
 
 // Check reports the first thing about s that cannot be. Its owner calls it.
 func (s *Shard) Check() error {
+	if err := s.checkQueues(); err != nil {
+		return err
+	}
 	members, lagging := 0, 0
 	for _, a := range s.audiences {
 		if a == nil {
@@ -148,6 +151,38 @@ func (s *Shard) Check() error {
 	}
 	if n, l := s.stats.Subscriptions.Load(), s.stats.Lagging.Load(); n != int64(members) || l != int64(lagging) || l != int64(len(s.lags)) {
 		return fmt.Errorf("%d subscriptions of which %d lag; counted %d and %d, %d in the table", n, l, members, lagging, len(s.lags))
+	}
+	return nil
+}
+
+// checkQueues checks that whatever is to have a turn is queued for it once.
+func (s *Shard) checkQueues() error {
+	passes, lags := map[*audience]bool{}, map[*laggard]bool{}
+	for _, a := range s.passes {
+		if passes[a] || !a.queued && !a.gone {
+			return fmt.Errorf("topic %s is queued twice, or does not know that it is", a.topic.name)
+		}
+		passes[a] = true
+	}
+	for _, l := range s.ready {
+		if lags[l] || !l.queued || l.waiting {
+			return fmt.Errorf("laggard %+v is ready twice, or does not know that it is", *l)
+		}
+		lags[l] = true
+	}
+	for _, a := range s.audiences {
+		if a == nil {
+			continue
+		}
+		if a.passing && !passes[a] {
+			return fmt.Errorf("topic %s is in a pass that nobody will go on with", a.topic.name)
+		}
+		for _, l := range a.waiting {
+			if lags[l] || !l.waiting || l.queued {
+				return fmt.Errorf("laggard %+v waits twice, or does not know that it does", *l)
+			}
+			lags[l] = true
+		}
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,6 +171,38 @@ func TestSweep(t *testing.T) {
 			t.Errorf("in its second life: %+v after %+v", r, first)
 		}
 	})
+}
+
+// TestSweepWhilePublishing: nobody is given a place in a topic that is being
+// forgotten.
+func TestSweepWhilePublishing(t *testing.T) {
+	h := broadcast.NewHub(broadcast.Config{Encoders: both, ResumeWindow: 1})
+	var sweeper, publishers sync.WaitGroup
+	var over atomic.Bool
+	sweeper.Go(func() {
+		for !over.Load() {
+			h.Sweep()
+		}
+	})
+	for range 2 {
+		publishers.Go(func() {
+			for range 20_000 {
+				if _, err := h.TryPublish("a", message("a", nil)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	publishers.Wait()
+	over.Store(true)
+	sweeper.Wait()
+	if err := h.Check(); err != nil {
+		t.Error(err)
+	}
+	if h.Sweep(); h.Stats().LogBytes != 0 {
+		t.Errorf("%+v", h.Stats())
+	}
 }
 
 // TestDialectOutOfUse: a tape goes with its last reader on any shard.

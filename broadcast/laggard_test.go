@@ -217,18 +217,37 @@ func TestSinceTheBeginning(t *testing.T) {
 // TestSinceInPass: replay goes to the end of the pass under way, Live is told
 // there, and the member does not rejoin before the pass is over.
 func TestSinceInPass(t *testing.T) {
-	h, s := begun(t, 41, 40)
+	h, s := begun(t, 404, 400)
 	last := publish(t, h, "a", 1, 10)
-	r := s.subscribe(40, "a", 0, &broadcast.Position{Epoch: last.Position.Epoch})
-	s.onTell = func(uint32, string, broadcast.Notice) { s.expect(40, 41, 1) }
-	s.Work(past)
-	if n := s.Stats().Lagging.Load(); !r.Recovered || r.Position.Offset != 1 || n != 1 {
-		t.Errorf("subscribed in a pass to 1 as %+v; %d lag", r, n)
+	for slot := uint32(400); slot < 404; slot++ {
+		r := s.subscribe(slot, "a", 0, &broadcast.Position{Epoch: last.Position.Epoch})
+		if !r.Recovered || r.Position.Offset != 1 {
+			t.Errorf("subscribed in a pass to 1 as %+v", r)
+		}
+	}
+	s.onTell = func(slot uint32, _ string, _ broadcast.Notice) { s.expect(int(slot), int(slot)+1, 1) }
+	for s.Stats().Passes.Load() == 0 {
+		if n := s.Stats().Lagging.Load(); n != 4 {
+			t.Fatalf("%d lag during the pass", n)
+		}
+		s.Work(past)
+		if err := s.Check(); err != nil {
+			t.Fatal(err)
+		}
+		for slot := 400; slot < 404; slot++ {
+			s.Writable(s.sockets[slot].list) // has nothing to say to who waits
+		}
+	}
+	s.expect(400, 404, 1)
+	if n := s.Stats().Lagging.Load(); n != 0 {
+		t.Errorf("%d have not rejoined when the pass was over: the next one is there already", n)
 	}
 	s.work(past)
-	s.expect(0, 41, 1, 2)
-	if !slices.Equal(s.sockets[40].notices, []string{"a live"}) {
-		t.Errorf("told %v", s.sockets[40].notices)
+	s.expect(0, 404, 1, 2)
+	for slot := 400; slot < 404; slot++ {
+		if !slices.Equal(s.sockets[slot].notices, []string{"a live"}) {
+			t.Errorf("told %v", s.sockets[slot].notices)
+		}
 	}
 }
 
@@ -288,6 +307,46 @@ func TestLostWithoutPublish(t *testing.T) {
 	}
 	if info, _ := h.Topic("a"); info.Oldest.Offset != 4 || !slices.Equal(slow.sockets[0].notices, []string{"a lost"}) {
 		t.Errorf("%+v, told %v", info, slow.sockets[0].notices)
+	}
+}
+
+// TestLostInPass: an eviction that is noticed in a pass is not forgotten by its
+// end, though it brings no news.
+func TestLostInPass(t *testing.T) {
+	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	s := newShard(t, h, 40)
+	for slot := range uint32(40) {
+		s.subscribe(slot, "a", 0, nil)
+	}
+	s.sockets[0].room = 5
+	publish(t, h, "a", 4, quarter) // the first chunk
+	s.work(past)
+	publish(t, h, "a", 1, 10)
+	s.Work(past)
+	s.evict("a", h, 4)
+	s.Work(past)
+	if _, passing, _ := s.Cursor("a", 0); !passing || len(s.sockets[0].notices) != 0 {
+		t.Fatal("the pass is over too soon")
+	}
+	s.work(past)
+	if !slices.Equal(s.sockets[0].notices, []string{"a lost"}) {
+		t.Errorf("told %v", s.sockets[0].notices)
+	}
+}
+
+// TestLostToTotalLimit: who lags in a topic that nobody publishes to is told
+// when the limit over all topics takes what it needs.
+func TestLostToTotalLimit(t *testing.T) {
+	h := broadcast.NewHub(broadcast.Config{Encoders: both, MemoryLimit: broadcast.MaxChunk + 7<<10})
+	s := newShard(t, h, 1)
+	s.subscribe(0, "a", 0, nil)
+	s.sockets[0].room = 5
+	publish(t, h, "a", 2, 10)
+	s.work(past)
+	publish(t, h, "b", 2, 10)
+	s.work(past)
+	if !slices.Equal(s.sockets[0].notices, []string{"a lost"}) {
+		t.Errorf("told %v", s.sockets[0].notices)
 	}
 }
 

@@ -152,6 +152,27 @@ func TestPublisherWaits(t *testing.T) {
 	}
 }
 
+// TestPublisherWaitsForLeave: a subscriber that leaves before it was sent
+// anything makes room.
+func TestPublisherWaitsForLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 32 << 10})
+		s := newShard(t, h, 1)
+		s.subscribe(0, "a", 0, nil)
+		publish(t, h, "a", 30, quarter)
+		began, done := time.Now(), make(chan error, 1)
+		go func() {
+			_, err := h.Publish(context.Background(), "a", message("a", make([]byte, quarter)))
+			done <- err
+		}()
+		synctest.Wait()
+		s.Leave(&s.sockets[0].list)
+		if err := <-done; err != nil || !time.Now().Equal(began) {
+			t.Errorf("it got %v, and waited %v longer than it had to", err, time.Since(began))
+		}
+	})
+}
+
 // TestBatch: a batch tells at Flush, before it waits, and when it has touched
 // many topics.
 func TestBatch(t *testing.T) {
