@@ -228,7 +228,9 @@ func (h *Hub) reclaim() bool {
 // resume window. Call it now and then; it looks at every topic.
 func (h *Hub) Sweep() {
 	before := h.now() - int64(h.cfg.ResumeWindow)
-	idle := func(t *topic) bool { return len(t.audiences) == 0 && t.used < before }
+	idle := func(t *topic) bool {
+		return !t.gone && len(t.audiences) == 0 && t.used < before // gone: by another Sweep, and its name may be a new topic's
+	}
 	var old []*topic
 	h.mu.RLock()
 	for _, t := range h.topics {
