@@ -251,6 +251,7 @@ func (h *Hub) Sweep() {
 				for _, c := range t.log.tapes[d].chunks {
 					h.memory.Add(int64(-cap(c.data)))
 				}
+				t.log.tapes[d].chunks = nil // so that reclaim, which may have seen t already, finds nothing to give back again
 			}
 		}
 		t.mu.Unlock()

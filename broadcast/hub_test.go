@@ -204,6 +204,35 @@ func TestSweepRaces(t *testing.T) {
 	}
 }
 
+// TestSweepAndReclaim: what a sweep has given back is not given back again by a
+// publisher that makes room at the same time.
+func TestSweepAndReclaim(t *testing.T) {
+	h := broadcast.NewHub(broadcast.Config{Encoders: both, ResumeWindow: 1, MemoryLimit: broadcast.MaxChunk + 8<<10})
+	var publishers, sweeper sync.WaitGroup
+	var over atomic.Bool
+	sweeper.Go(func() {
+		for !over.Load() {
+			h.Sweep()
+		}
+	})
+	for range 2 {
+		publishers.Go(func() {
+			for n := range 10_000 {
+				topic := string(rune('a' + n%16))
+				if _, err := h.TryPublish(topic, message(topic, nil)); err != nil && !errors.Is(err, broadcast.ErrNoRoom) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	publishers.Wait()
+	over.Store(true)
+	sweeper.Wait()
+	if err := h.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDialectOutOfUse: a tape goes with its last reader on any shard.
 func TestDialectOutOfUse(t *testing.T) {
 	h := broadcast.NewHub(broadcast.Config{Encoders: both})
