@@ -75,6 +75,7 @@ const (
 	failed                       // the peer's close frame would not be understood
 	shut                         // our side has been shut down
 	pending                      // the owner has not answered yet
+	armed                        // the poller watches output too
 )
 
 // OverLimit reports whether the connection came when there were as many as the

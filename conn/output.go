@@ -70,6 +70,13 @@ func (s *Shard) write(c *Conn, b []byte) (n int, o Outcome) {
 		// of it; one after it will be found by block, or will find us blocked.
 		s.mine(c, 0, writable)
 		cleared = true
+		if c.flags&armed == 0 { // most never come here, and would be woken for nothing
+			c.flags |= armed
+			if s.poller.AddWrite(int(c.fd), uint64(s.Handle(c))) != nil {
+				s.failed(c)
+				return n, Ended
+			}
+		}
 	}
 }
 

@@ -3,8 +3,8 @@
 //
 // # Readiness
 //
-// A Poller registers a descriptor once, edge-triggered, for both directions, and never re-arms it: one epoll_ctl(2) in a
-// connection's life. An edge means "something has changed since you last looked", so whoever gets one reads until EAGAIN,
+// A Poller registers a descriptor once, edge-triggered, and never re-arms it: one epoll_ctl(2) in most connections' lives,
+// and a second in those that are too slow for what is sent to them once. An edge means "something has changed since you last looked", so whoever gets one reads until EAGAIN,
 // or until a short read on a descriptor for which neither PeerClosed nor Hangup was seen, and writes until EAGAIN. Who
 // stops before that must remember so, for the kernel will not say it again.
 //

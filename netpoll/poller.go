@@ -63,7 +63,7 @@ func Open() (*Poller, error) {
 	return p, nil
 }
 
-// Add watches fd, edge-triggered and in both directions, until Delete or until the descriptor is closed; each event will
+// Add watches fd for input and hang-ups, edge-triggered, until Delete or until the descriptor is closed; each event will
 // carry handle. What is ready already is reported too. fd should be non-blocking and stays the caller's.
 func (p *Poller) Add(fd int, handle uint64) error {
 	if handle == ReservedHandle {
@@ -75,6 +75,18 @@ func (p *Poller) Add(fd int, handle uint64) error {
 		return ErrClosed
 	}
 	return p.queue.add(fd, handle)
+}
+
+// AddWrite watches fd, which Add watches, for output as well, from now on and with the same handle. What is ready already is
+// reported. Call it when a write(2) has said EAGAIN for the first time: most descriptors never come to that, and would be
+// reported as writable for nothing.
+func (p *Poller) AddWrite(fd int, handle uint64) error {
+	p.inUse.RLock()
+	defer p.inUse.RUnlock()
+	if p.closed.Load() {
+		return ErrClosed
+	}
+	return p.queue.addWrite(fd, handle)
 }
 
 // Delete stops watching fd; call it before fd is closed. An event that Wait has already taken from the kernel may still

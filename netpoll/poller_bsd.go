@@ -3,6 +3,7 @@
 package netpoll
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"time"
@@ -43,24 +44,28 @@ func (q *queue) add(fd int, handle uint64) error {
 	q.mu.Lock()
 	q.handles[fd] = handle // before the kernel can report it
 	q.mu.Unlock()
-	err := q.change(
-		kevent(fd, unix.EVFILT_READ, unix.EV_ADD|unix.EV_CLEAR),
-		kevent(fd, unix.EVFILT_WRITE, unix.EV_ADD|unix.EV_CLEAR),
-	)
+	err := q.change(kevent(fd, unix.EVFILT_READ, unix.EV_ADD|unix.EV_CLEAR))
 	if err != nil {
-		_ = q.remove(fd) // the first filter may have been taken; the error to return is add's
+		q.mu.Lock()
+		delete(q.handles, fd)
+		q.mu.Unlock()
 	}
 	return err
+}
+
+func (q *queue) addWrite(fd int, _ uint64) error {
+	return q.change(kevent(fd, unix.EVFILT_WRITE, unix.EV_ADD|unix.EV_CLEAR))
 }
 
 func (q *queue) remove(fd int) error {
 	q.mu.Lock()
 	delete(q.handles, fd)
 	q.mu.Unlock()
-	return q.change(
-		kevent(fd, unix.EVFILT_READ, unix.EV_DELETE),
-		kevent(fd, unix.EVFILT_WRITE, unix.EV_DELETE),
-	)
+	err := q.change(kevent(fd, unix.EVFILT_READ, unix.EV_DELETE))
+	if werr := q.change(kevent(fd, unix.EVFILT_WRITE, unix.EV_DELETE)); err == nil && !errors.Is(werr, unix.ENOENT) {
+		err = werr // ENOENT: AddWrite was never called
+	}
+	return err
 }
 
 func kevent(ident, filter, flags int) (k unix.Kevent_t) {

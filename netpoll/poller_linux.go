@@ -32,9 +32,15 @@ func (q *queue) open() (err error) {
 	return nil
 }
 
+const input, output = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET, unix.EPOLLOUT
+
 func (q *queue) add(fd int, handle uint64) error {
-	const both = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
-	return q.control(unix.EPOLL_CTL_ADD, fd, both, handle)
+	return q.control(unix.EPOLL_CTL_ADD, fd, input, handle)
+}
+
+// addWrite reports at once what is ready: EPOLL_CTL_MOD asks the descriptor anew.
+func (q *queue) addWrite(fd int, handle uint64) error {
+	return q.control(unix.EPOLL_CTL_MOD, fd, input|output, handle)
 }
 
 func (q *queue) remove(fd int) error {

@@ -20,10 +20,12 @@ func openPoller(t testing.TB) *netpoll.Poller {
 	return p
 }
 
-// watch adds fd and takes its first event, which is that it is writable.
+// watch adds fd in both directions and takes its first event, which is that it is writable.
 func watch(t testing.TB, p *netpoll.Poller, fd int, handle uint64) {
 	t.Helper()
 	require.NoError(t, p.Add(fd, handle))
+	quiet(t, p)
+	require.NoError(t, p.AddWrite(fd, handle))
 	require.Equal(t, netpoll.Writable, await(t, p, handle, netpoll.Writable))
 }
 
@@ -73,7 +75,8 @@ func TestWaitInBatches(t *testing.T) {
 	p := openPoller(t)
 	want := make(map[uint64]bool)
 	for handle := uint64(1); handle <= 5; handle++ {
-		a, _ := socketPair(t)
+		a, b := socketPair(t)
+		write(t, b, "x")
 		require.NoError(t, p.Add(a, handle))
 		want[handle] = true
 	}
@@ -97,7 +100,8 @@ func TestDeleteEndsTheEvents(t *testing.T) {
 	quiet(t, p)
 	require.ErrorIs(t, p.Delete(a), unix.ENOENT)
 	require.NoError(t, p.Add(a, 2), "it may be added again")
-	await(t, p, 2, netpoll.Readable|netpoll.Writable)
+	require.Equal(t, netpoll.Readable, await(t, p, 2, netpoll.Readable), "and output is not watched any more")
+	require.NoError(t, p.Delete(a), "nor is it an error to delete what was never watched for output")
 }
 
 func TestAddRefuses(t *testing.T) {
@@ -142,6 +146,7 @@ func TestWake(t *testing.T) {
 		a, _ := socketPair(t)
 		require.NoError(t, p.Wake())
 		require.NoError(t, p.Add(a, 7))
+		require.NoError(t, p.AddWrite(a, 7))
 		require.Equal(t, netpoll.Writable, await(t, p, 7, netpoll.Writable))
 	})
 	t.Run("none is lost", func(t *testing.T) {
