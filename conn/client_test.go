@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,7 +31,20 @@ type client struct {
 // dial connects. The connection is closed when the test ends, if not before.
 func (s *server) dial(tb testing.TB) *client {
 	tb.Helper()
-	nc, err := net.Dial("tcp", s.listener.Addr().String())
+	return s.dialBy(tb, net.Dialer{})
+}
+
+// dialSmall connects with a receive buffer of the smallest size, so that what is not read is soon not sent.
+func (s *server) dialSmall(tb testing.TB) *client {
+	tb.Helper()
+	return s.dialBy(tb, net.Dialer{Control: func(_, _ string, raw syscall.RawConn) (err error) {
+		return errors.Join(raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 2048) }), err)
+	}})
+}
+
+func (s *server) dialBy(tb testing.TB, d net.Dialer) *client {
+	tb.Helper()
+	nc, err := d.Dial("tcp", s.listener.Addr().String())
 	require.NoError(tb, err)
 	require.NoError(tb, nc.SetDeadline(time.Now().Add(patience)))
 	tb.Cleanup(func() { nc.Close() })
@@ -40,7 +54,11 @@ func (s *server) dial(tb testing.TB) *client {
 // open connects and upgrades.
 func (s *server) open(tb testing.TB) *client {
 	tb.Helper()
-	c := s.dial(tb)
+	return s.dial(tb).upgrade()
+}
+
+func (c *client) upgrade() *client {
+	c.tb.Helper()
 	c.write(shortHead)
 	c.upgraded()
 	return c
