@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -217,3 +218,6 @@ func (o owner) HandOff(fd int, read []byte) { o.handOff(fd, read) }
 
 // Work implements conn.Owner.
 func (o owner) Work(time.Time) bool { return false }
+
+// port is where the server listens.
+func (s *server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
