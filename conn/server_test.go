@@ -29,6 +29,7 @@ type hooks struct {
 	writable func(s *conn.Shard, c *conn.Conn)
 	gone     func(s *conn.Shard, c *conn.Conn, opened bool, code ws.StatusCode)
 	handOff  func(fd int, read []byte)
+	work     func(s *conn.Shard)
 
 	listen netpoll.ListenConfig
 	quiet  bool // Gone keeps no books, which would cost memory
@@ -217,7 +218,12 @@ func (o owner) Gone(c *conn.Conn, opened bool, code ws.StatusCode) {
 func (o owner) HandOff(fd int, read []byte) { o.handOff(fd, read) }
 
 // Work implements conn.Owner.
-func (o owner) Work(time.Time) bool { return false }
+func (o owner) Work(time.Time) bool {
+	if o.work != nil {
+		o.work(o.shard)
+	}
+	return false
+}
 
 // port is where the server listens.
 func (s *server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
