@@ -1,0 +1,178 @@
+package server
+
+import (
+	"net/http"
+	"runtime"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metricsHandler answers /metrics: pushd's, the Go runtime's and the process's.
+// docs/OPERATIONS.md says what each means.
+func (s *Server) metricsHandler() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collector{s},
+	)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, DisableCompression: true})
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("pushd_"+name, help, labels, nil)
+}
+
+var (
+	descConnections   = desc("connections", "Connections on the public door, those that have not said yet what they want included.")
+	descAccepted      = desc("connections_accepted_total", "Connections accepted.")
+	descTurnedAway    = desc("connections_turned_away_total", "Connections closed at once: too far above the limit, or no slot.")
+	descAcceptPauses  = desc("accept_pauses_total", "Times that accept(2) failed, for want of descriptors as a rule, and was left alone for a moment.")
+	descShardConns    = desc("shard_connections", "Connections of a shard.", "shard")
+	descImbalance     = desc("shard_imbalance_ratio", "How far the fullest shard is above the mean: max/mean-1.")
+	descUpgrades      = desc("upgrades_total", "Handshakes, by ok or the error code of the refusal.", "result")
+	descCloses        = desc("closes_total", "WebSockets closed, by close code; 1006 for none.", "code")
+	descPings         = desc("pings_sent_total", "Keep-alive pings sent.")
+	descReceived      = desc("received_bytes_total", "Bytes read from connections.")
+	descSent          = desc("sent_bytes_total", "Bytes written to connections.")
+	descOutput        = desc("output_queue_bytes", "Output of connections' own that has not left.")
+	descBuffers       = desc("buffer_bytes", "Pooled buffers, by whether they are in use.", "state")
+	descPages         = desc("http_pages", "Ordinary HTTP connections on the public door.")
+	descPublished     = desc("messages_published_total", "Messages put into a topic's log.")
+	descDeliveries    = desc("deliveries_total", "Messages begun, each for one subscriber.")
+	descWrites        = desc("writes_total", "Writes for subscribers; one may carry many messages.")
+	descLatency       = desc("publish_to_write_seconds", "From publish to written, for the oldest message of each write.")
+	descTopics        = desc("topics", "Topics.")
+	descLogBytes      = desc("log_bytes", "Memory of all logs.")
+	descLogLimit      = desc("log_limit_bytes", "What all logs together may take.")
+	descWaiting       = desc("publishers_waiting", "Publishers that wait for room in a log.")
+	descSubscriptions = desc("subscriptions", "Subscriptions.")
+	descLagging       = desc("lagging_subscriptions", "Subscriptions that are behind, replays included.")
+	descLost          = desc("lost_subscriptions_total", "Subscriptions ended because the log had lost what came next.")
+	descPasses        = desc("passes_total", "Passes over the subscribers of a topic.")
+	descPassSeconds   = desc("pass_seconds_total", "Time that passes took.")
+	descWorkers       = desc("pool_workers", "Workers there may be.")
+	descRunning       = desc("pool_running", "Workers at work.")
+	descRefused       = desc("pool_refused_total", "Times that no worker was free; what was to be done waits its turn.")
+	descPanics        = desc("pool_panics_total", "Workers' tasks that panicked.")
+	descCallPanics    = desc("callback_panics_total", "Connections closed because what handled them panicked.")
+	descBuild         = desc("build_info", "1, with the version of the server and of Go.", "version", "goversion")
+)
+
+// collector reads, when it is asked, the counters that the server's parts keep
+// anyway. Nothing on the path of a message knows of it.
+type collector struct{ *Server }
+
+var _ prometheus.Collector = collector{}
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	m := metrics(ch)
+	m.gauge(descBuild, 1, c.cfg.Version, runtime.Version())
+	c.collectEngine(m)
+	c.collectShards(m)
+	c.collectBroadcast(m)
+	c.collectPool(m)
+}
+
+// metrics takes values of any number's type.
+type metrics chan<- prometheus.Metric
+
+func (m metrics) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	m <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (m metrics) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	m <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func (c collector) collectEngine(m metrics) {
+	stats := c.engine.Stats()
+	m.gauge(descConnections, float64(c.engine.Live()))
+	m.counter(descAccepted, stats.Accepted.Load())
+	m.counter(descTurnedAway, stats.Turned.Load())
+	m.counter(descAcceptPauses, stats.AcceptPauses.Load())
+	m.counter(descCallPanics, stats.Panics.Load())
+	c.counts.upgrades.each(func(result string, n uint64) { m.counter(descUpgrades, n, result) })
+	c.counts.closes.each(func(code uint16, n uint64) { m.counter(descCloses, n, strconv.Itoa(int(code))) })
+	m.gauge(descPages, float64(c.pages.live.Load()))
+}
+
+func (c collector) collectShards(m metrics) {
+	var received, sent, pings uint64
+	var queued int64
+	all, most := 0, 0
+	shards := c.engine.Shards()
+	for i, s := range shards {
+		live, stats := s.Live(), s.Stats()
+		m.gauge(descShardConns, float64(live), strconv.Itoa(i))
+		all, most = all+live, max(most, live)
+		received += stats.BytesRead.Load()
+		sent += stats.BytesWritten.Load()
+		pings += stats.Pings.Load()
+		queued += stats.QueuedBytes.Load()
+	}
+	imbalance := 0.0
+	if all > 0 {
+		imbalance = float64(most)*float64(len(shards))/float64(all) - 1
+	}
+	m.gauge(descImbalance, imbalance)
+	m.counter(descReceived, received)
+	m.counter(descSent, sent)
+	m.counter(descPings, pings)
+	m.gauge(descOutput, float64(queued))
+}
+
+func (c collector) collectBroadcast(m metrics) {
+	var deliveries, writes, passes, nanos, lost, count uint64
+	var lagging, subscriptions int64
+	var sum float64
+	buckets := make(map[float64]uint64)
+	for _, o := range c.owners {
+		stats := o.audience.Stats()
+		deliveries += stats.Deliveries.Load()
+		writes += stats.Writes.Load()
+		passes += stats.Passes.Load()
+		nanos += stats.PassNanos.Load()
+		lost += stats.Lost.Load()
+		lagging += stats.Lagging.Load()
+		subscriptions += stats.Subscriptions.Load()
+		upTo, n, seconds := stats.Latency.Read()
+		for bound, n := range upTo {
+			buckets[bound] += n
+		}
+		count, sum = count+n, sum+seconds
+	}
+	m.counter(descDeliveries, deliveries)
+	m.counter(descWrites, writes)
+	m.counter(descPasses, passes)
+	m <- prometheus.MustNewConstMetric(descPassSeconds, prometheus.CounterValue, float64(nanos)/1e9)
+	m.counter(descLost, lost)
+	m.gauge(descLagging, float64(lagging))
+	m.gauge(descSubscriptions, float64(subscriptions))
+	m <- prometheus.MustNewConstHistogram(descLatency, count, sum, buckets)
+
+	hub := c.hub.Stats()
+	m.counter(descPublished, hub.Published)
+	m.gauge(descTopics, float64(hub.Topics))
+	m.gauge(descLogBytes, float64(hub.LogBytes))
+	m.gauge(descLogLimit, float64(c.cfg.LogTotal))
+	m.gauge(descWaiting, float64(hub.Waiting+c.counts.queued.Load()))
+}
+
+func (c collector) collectPool(m metrics) {
+	workers := c.workers.Stats()
+	m.gauge(descWorkers, float64(workers.Size))
+	m.gauge(descRunning, float64(workers.Running))
+	m.counter(descRefused, workers.Refused)
+	m.counter(descPanics, workers.Panics)
+	buffers := c.engine.Buffers().Stats()
+	m.gauge(descBuffers, float64(buffers.InUse), "in_use")
+	m.gauge(descBuffers, float64(buffers.Idle), "idle")
+}
