@@ -3,4 +3,6 @@ package main
 var (
 	Run      = run
 	Distance = distance
+
+	CgroupLimit = cgroupLimit
 )

@@ -1,6 +1,18 @@
 package main
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/pushd/pushd/internal/dialect"
+	"github.com/pushd/pushd/internal/server"
+)
 
 type serveCmd struct {
 	Config      string `placeholder:"FILE" help:"Settings as YAML: the names of these flags, without the dashes in front."`
@@ -30,5 +42,137 @@ func (c *serveCmd) Run(w *world) error {
 		w.say("the settings are good")
 		return nil
 	}
-	return errors.New("this build has no server")
+	return c.serve(w, token)
+}
+
+// serve runs a server until the process is told to end.
+func (c *serveCmd) serve(w *world, token string) error {
+	ctx, stop := signal.NotifyContext(w.ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	openFiles, err := raiseOpenFiles()
+	if err != nil {
+		return err
+	}
+	cfg, err := c.server()
+	if err != nil {
+		return err
+	}
+	connections, why := c.capacity(openFiles)
+	cfg.MaxConnections = connections
+	cfg.AdminToken = token
+	cfg.Logger = c.logger(w)
+	if limit := limitMemory(); limit > 0 {
+		cfg.Logger.Info("memory limit", "bytes", limit, "GOGC", cmp.Or(os.Getenv("GOGC"), "100"))
+	}
+	s, err := server.New(cfg)
+	if err != nil {
+		return c.taken(w, err)
+	}
+	c.announce(w, s.Addr(), s.AdminAddr(), connections, why)
+	return s.Run(ctx)
+}
+
+// server says to the server what the settings say.
+func (c *settings) server() (server.Config, error) {
+	open := c.AnonymousSubscribe
+	if c.Demo {
+		open = append([]string{"demo.>"}, open...)
+	}
+	anonymous, err := dialect.ParsePatternList(open)
+	return server.Config{
+		Listen:        c.Listen,
+		Admin:         c.Admin,
+		MetricsListen: c.MetricsListen,
+
+		Dev:       c.Dev,
+		Anonymous: anonymous,
+		Demo:      c.Demo,
+		DemoTape:  c.DemoTape,
+
+		MaxMessage:       int(c.MaxMessage),
+		MaxSubscriptions: c.MaxSubscriptions,
+		MaxTopics:        c.MaxTopics,
+		LogLimit:         int(c.LogLimit),
+		LogTotal:         int64(c.LogTotal),
+		ResumeWindow:     c.ResumeWindow,
+		PingInterval:     c.PingInterval,
+		UserTimeout:      c.UserTimeout,
+		HandshakeTimeout: c.HandshakeTimeout,
+		IdleTimeout:      c.IdleTimeout,
+		PublishTimeout:   c.PublishTimeout,
+
+		Shards:  c.Shards,
+		Workers: c.Workers,
+
+		Version: about(),
+	}, err
+}
+
+func (c *settings) logger(w *world) *slog.Logger {
+	var level slog.Level
+	level.UnmarshalText([]byte(c.LogLevel)) // checked before
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w.stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(w.stderr, options))
+}
+
+// taken says whose setting to change where an address is in use already.
+func (c *settings) taken(w *world, err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	for _, door := range []struct{ named, flag, address string }{
+		{"public door", "listen", c.Listen}, {"admin door", "admin", c.Admin}, {"metrics", "metrics-listen", c.MetricsListen},
+	} {
+		if strings.HasPrefix(err.Error(), door.named) {
+			w.say("pushd: %s %s: address already in use: another program has it; choose another with --%s (%s, %s:)",
+				door.flag, door.address, door.flag, envName(door.flag), door.flag)
+			return errTold
+		}
+	}
+	return err
+}
+
+// announce says where the doors are, what this host holds and what to try.
+func (c *settings) announce(w *world, public, admin net.Addr, connections int, why string) {
+	if c.MaxConnections > connections {
+		w.say("pushd: max-connections is %s, but this process may hold %s: %s",
+			number(int64(c.MaxConnections)), number(int64(connections)), why)
+	}
+	if !c.Dev && !c.Demo {
+		return
+	}
+	door := reachable(public)
+	try := "bin/pushd publish news hello"
+	if c.Admin != "127.0.0.1:8081" {
+		try += " --admin " + reachable(admin)
+	}
+	if c.Demo {
+		w.say("demo    the topics demo.> are open to everybody who reaches %s", public)
+		w.say("page    http://%s/", door)
+		try = "bin/pushd subscribe demo.quotes.ACME"
+		if door != "127.0.0.1:8080" {
+			try += " --url " + door
+		}
+	} else {
+		w.say("dev     EVERYTHING is open to everybody on this host; this is for development alone")
+		w.say("door    ws://%s/ws", door)
+	}
+	w.say("admin   %s", reachable(admin))
+	w.say("holds   this process may hold %s connections: %s", number(int64(connections)), why)
+	w.say("try     %s", try)
+}
+
+// reachable is an address as a client on this host would write it.
+func reachable(a net.Addr) string {
+	if a.Network() == "unix" {
+		return "unix:" + a.String()
+	}
+	host, port, err := net.SplitHostPort(a.String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return a.String()
 }

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/pushd/pushd/internal/dialect"
+)
+
+// Config is how a server is to be. The zero value of a field is its default
+// where one is named; the doors have none.
+type Config struct {
+	Listen        string // public door: host:port
+	Admin         string // admin door: host:port, or unix:PATH; "" for none
+	MetricsListen string // where /metrics is served too; "" for nowhere
+
+	Dev       bool                // everybody may subscribe and publish to everything
+	Anonymous dialect.PatternList // what anybody may subscribe to
+	Demo      bool                // publish the demo and serve its page
+	DemoTape  string              // the demo plays this file instead of the market
+
+	AdminToken string // the bearer token of the admin door; "" asks for none
+
+	MaxConnections   int           // 10,000
+	MaxMessage       int           // bytes of a payload, 64 KiB
+	MaxSubscriptions int           // of one connection, 128
+	MaxTopics        int           // 100,000
+	MaxPages         int           // ordinary HTTP connections on the public door, 64
+	LogLimit         int           // bytes a topic, 4 MiB
+	LogTotal         int64         // bytes, 256 MiB
+	ResumeWindow     time.Duration // 1 h
+	PingInterval     time.Duration // 0 is never
+	UserTimeout      time.Duration // TCP_USER_TIMEOUT; 0 leaves it to the kernel
+	HandshakeTimeout time.Duration // 5 s
+	IdleTimeout      time.Duration // 0 is never
+	PublishTimeout   time.Duration // how long a publisher waits for room, 5 s
+
+	Shards  int // GOMAXPROCS
+	Workers int // see pool.WorkersConfig
+
+	Version string
+	Logger  *slog.Logger // discard
+}
+
+func (c Config) withDefaults() Config {
+	set(&c.MaxConnections, 10_000)
+	set(&c.MaxMessage, 64<<10)
+	set(&c.MaxSubscriptions, 128)
+	set(&c.MaxTopics, 100_000)
+	set(&c.MaxPages, 64)
+	set(&c.LogLimit, 4<<20)
+	set(&c.LogTotal, 256<<20)
+	set(&c.ResumeWindow, time.Hour)
+	set(&c.HandshakeTimeout, 5*time.Second)
+	set(&c.PublishTimeout, 5*time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func set[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}

@@ -1,0 +1,37 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+
+	"github.com/pushd/pushd/broadcast"
+	"github.com/pushd/pushd/internal/demo"
+)
+
+func (s *Server) demoConfig() (demo.Config, error) {
+	if s.cfg.DemoTape != "" {
+		return demo.TapeConfig(demo.File(s.cfg.DemoTape))
+	}
+	return demo.MarketConfig(), nil
+}
+
+// runDemo publishes the demo until ctx ends.
+func (s *Server) runDemo(ctx context.Context) error {
+	if s.cfg.DemoTape != "" {
+		return demo.Tape(ctx, demoPublisher{s.hub}, demo.File(s.cfg.DemoTape), 1)
+	}
+	return demo.Market(ctx, demoPublisher{s.hub}, rand.Uint64())
+}
+
+type demoPublisher struct{ hub *broadcast.Hub }
+
+// Publish implements demo.Publisher. A price that finds no room is left out: the
+// demo goes on.
+func (p demoPublisher) Publish(ctx context.Context, topic, key string, json []byte) error {
+	_, err := p.hub.TryPublish(topic, broadcast.Message{Kind: broadcast.JSON, Key: key, Payload: json})
+	if errors.Is(err, broadcast.ErrNoRoom) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,265 @@
+package server
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/pushd/pushd/broadcast"
+	"github.com/pushd/pushd/conn"
+	"github.com/pushd/pushd/internal/dialect"
+)
+
+// owner is a shard as the server sees it: what its connections ask, and the
+// audiences that they belong to. All of it runs on the shard's goroutine.
+type owner struct {
+	*Server
+	shard    *conn.Shard
+	audience *broadcast.Shard
+	answers  []byte           // being written
+	waiting  []waitingPublish // from the public door, for room
+	retried  time.Time
+}
+
+// waitingPublish is a publish that found no room. Its connection is not read
+// until it is answered.
+type waitingPublish struct {
+	from conn.Handle
+	*command
+}
+
+var (
+	_ conn.Owner       = (*owner)(nil)
+	_ broadcast.Writer = (*owner)(nil)
+)
+
+func (s *Server) newOwner(shard *conn.Shard) conn.Owner {
+	o := &owner{Server: s, shard: shard}
+	o.audience = s.hub.NewShard(o, shard.Wake)
+	s.owners = append(s.owners, o)
+	return o
+}
+
+func list(c *conn.Conn) *broadcast.List { return (*broadcast.List)(&c.List) }
+
+// Write implements broadcast.Writer.
+func (o *owner) Write(slot uint32, a, b []byte) (int, broadcast.Outcome) {
+	n, outcome := o.shard.Write(slot, a, b)
+	return n, broadcast.Outcome(outcome) // Sent, Blocked, Ended: the same three
+}
+
+// Keep implements broadcast.Writer.
+func (o *owner) Keep(slot uint32, rest []byte) { o.shard.Keep(slot, rest) }
+
+// Tell implements broadcast.Writer.
+func (o *owner) Tell(slot uint32, topic string, n broadcast.Notice) {
+	c := o.shard.At(slot)
+	switch {
+	case n == broadcast.Lost:
+		o.shard.EndSoon(slot, dialect.CloseTryAgainLater, dialect.RetryReason(slowRetry))
+	case dialect.ID(c.Kind) == dialect.JSON:
+		o.shard.Send(c, dialect.AppendLive(nil, topic))
+	}
+}
+
+// slowRetry is when somebody who was too slow may come back.
+const slowRetry = time.Second
+
+// Ask implements conn.Owner.
+func (o *owner) Ask(c *conn.Conn, p *conn.Post) (done bool) {
+	done = true
+	o.answers = p.Out
+	switch ask := p.Ask.(type) {
+	case *opening:
+		for _, topic := range ask.topics {
+			o.subscribe(c, nil, dialect.Subscription{Topic: topic}, true)
+		}
+		openings.Put(ask)
+	case *command:
+		switch ask.Op {
+		case dialect.OpSubscribe:
+			for _, t := range ask.Topics {
+				o.subscribe(c, ask.ID, t, false)
+			}
+		case dialect.OpUnsubscribe:
+			for _, t := range ask.Topics {
+				o.audience.Unsubscribe(list(c), t.Topic)
+				o.answers = dialect.AppendUnsubscribed(o.answers, ask.ID, t.Topic)
+			}
+		case dialect.OpPublish:
+			done = o.publish(c, ask)
+		}
+	}
+	p.Out, o.answers = o.answers, nil
+	return done
+}
+
+// subscribe subscribes c and answers. What a query names twice is subscribed
+// once.
+func (o *owner) subscribe(c *conn.Conn, id []byte, t dialect.Subscription, query bool) {
+	kind := dialect.ID(c.Kind)
+	err := o.checkTopic(t.Topic)
+	if err == nil && o.audience.Count(*list(c)) >= o.cfg.MaxSubscriptions {
+		err = tooMany(o.cfg.MaxSubscriptions)
+	}
+	if err != nil {
+		e := *err.(*dialect.Error)
+		e.ID, e.Topic = id, t.Topic
+		o.answers = dialect.AppendError(o.answers, &e)
+		return
+	}
+	var since *broadcast.Position
+	if !t.Since.IsZero() {
+		p := broadcast.Position(t.Since)
+		since = &p
+	}
+	s, err := o.audience.Subscribe(c.Slot(), list(c), t.Topic, uint8(kind), since)
+	switch {
+	case err == nil && kind == dialect.JSON:
+		o.answers = dialect.AppendSubscribed(o.answers, dialect.Subscribed{ID: id, Topic: t.Topic, Position: dialect.Position(s.Position),
+			Since: since != nil, Recovered: s.Recovered, History: dialect.Position(s.History)})
+	case err == nil || err == broadcast.ErrAlready && query:
+	case kind == dialect.Raw: // raw cannot say it
+		o.shard.EndSoon(c.Slot(), dialect.CloseTryAgainLater, dialect.RetryReason(overloadedRetry))
+	default:
+		e := errorOf(err)
+		e.ID, e.Topic = id, t.Topic
+		o.answers = dialect.AppendError(o.answers, e)
+	}
+}
+
+const overloadedRetry = 10 * time.Second
+
+// errorOf says what one of broadcast's errors means to a client.
+func errorOf(err error) *dialect.Error {
+	code := dialect.CodeOverloaded
+	switch {
+	case errors.Is(err, broadcast.ErrAlready):
+		code = dialect.CodeBadRequest
+	case errors.Is(err, broadcast.ErrTooLarge):
+		code = dialect.CodeTooLarge
+	case errors.Is(err, broadcast.ErrNoRoom):
+		code = dialect.CodeQueueFull
+	}
+	return &dialect.Error{Code: code, Message: err.Error()}
+}
+
+// publish tries to publish what c asks for and answers, or lets it wait for
+// room.
+func (o *owner) publish(c *conn.Conn, cmd *command) (done bool) {
+	r, err := o.hub.TryPublish(cmd.Topic, cmd.Message)
+	if errors.Is(err, broadcast.ErrNoRoom) {
+		now := time.Now()
+		if cmd.deadline.IsZero() {
+			cmd.deadline = now.Add(o.cfg.PublishTimeout)
+			o.waiting = append(o.waiting, waitingPublish{o.shard.Handle(c), cmd})
+			o.counts.queued.Add(1)
+			return false
+		}
+		if now.Before(cmd.deadline) {
+			return false
+		}
+	}
+	if err != nil {
+		e := errorOf(err)
+		e.ID, e.Topic = cmd.ID, cmd.Topic
+		o.answers = dialect.AppendError(o.answers, e)
+	} else {
+		o.answers = dialect.AppendPublished(o.answers, cmd.ID, cmd.Topic, dialect.Position(r.Position))
+	}
+	return true
+}
+
+// retryPause is how often waiting publishes are tried again.
+const retryPause = 5 * time.Millisecond
+
+// retry tries the waiting publishes again.
+func (o *owner) retry() {
+	if len(o.waiting) == 0 || time.Since(o.retried) < retryPause {
+		return
+	}
+	o.retried = time.Now()
+	o.waiting = slices.DeleteFunc(o.waiting, func(w waitingPublish) bool {
+		c := o.shard.Conn(w.from)
+		if c != nil {
+			o.answers = o.answers[:0]
+			if !o.publish(c, w.command) {
+				return false
+			}
+			o.shard.Send(c, o.answers)
+			o.shard.Answered(c)
+		}
+		o.counts.queued.Add(-1)
+		return true
+	})
+	if len(o.waiting) > 0 {
+		time.AfterFunc(retryPause, o.shard.Wake)
+	}
+}
+
+// Writable implements conn.Owner.
+func (o *owner) Writable(c *conn.Conn) { o.audience.Writable(*list(c)) }
+
+// Gone implements conn.Owner.
+func (o *owner) Gone(c *conn.Conn, opened bool, code ws.StatusCode) {
+	o.audience.Leave(list(c))
+	if opened {
+		o.counts.closes.add(uint16(code))
+	}
+}
+
+// HandOff implements conn.Owner.
+func (o *owner) HandOff(fd int, read []byte) { o.pages.take(fd, read) }
+
+// Work implements conn.Owner.
+func (o *owner) Work(until time.Time) (more bool) {
+	o.retry()
+	return o.audience.Work(until)
+}
+
+// ping is what keeps a connection alive, and shows it to be: browser code cannot
+// see RFC 6455 pings, so pushd.v1 has its own.
+func ping(c *conn.Conn) []byte {
+	if dialect.ID(c.Kind) == dialect.JSON {
+		return jsonPing
+	}
+	return ws.CompiledPing
+}
+
+var jsonPing = dialect.AppendPingOp(nil)
+
+// connInfo is what there is to know of a connection.
+type connInfo struct {
+	Handle        conn.Handle
+	Dialect       dialect.ID
+	Opened        time.Duration // ago
+	FD            int           // valid during the call
+	Queued        int           // bytes of its own output that have not left
+	Topics        []string      // the first few
+	Subscriptions int
+	Behind        uint64 // messages, in the topic where it is furthest
+}
+
+const shownTopics = 10
+
+// inspect calls f with the connections in at most limit slots, beginning at from.
+// It returns the slot to go on with, and whether there are more.
+func (o *owner) inspect(from uint32, limit int, f func(connInfo)) (next uint32, more bool) {
+	return o.shard.Each(from, limit, func(c *conn.Conn, i conn.Info) {
+		info := connInfo{Handle: i.Handle, Dialect: dialect.ID(c.Kind), Opened: i.Opened, FD: i.FD, Queued: i.Queued}
+		o.audience.Topics(*list(c), func(topic string, behind uint64) bool {
+			if info.Subscriptions++; len(info.Topics) < shownTopics {
+				info.Topics = append(info.Topics, topic)
+			}
+			info.Behind = max(info.Behind, behind)
+			return true
+		})
+		f(info)
+	})
+}
+
+func quote(s string) string { return strconv.Quote(s) }
+func itoa(n int) string     { return strconv.Itoa(n) }

@@ -1,0 +1,156 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/client/js"
+	"github.com/pushd/pushd/internal/demo"
+)
+
+// pages answers ordinary requests on the public door. conn reads the head of
+// each, and hands the connection over, one way, with the bytes read so far;
+// net/http answers and closes. It is the net.Listener that net/http accepts
+// from. Their number is bounded.
+type pages struct {
+	server *http.Server
+	live   atomic.Int64
+	max    int64
+	given  chan given
+
+	closeOnce sync.Once
+	closed    chan struct{}
+}
+
+type given struct {
+	fd   int
+	read []byte
+}
+
+func newPages(s *Server) (*pages, error) {
+	p := &pages{max: int64(s.cfg.MaxPages), given: make(chan given, s.cfg.MaxPages), closed: make(chan struct{})}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	if s.cfg.Demo {
+		config, err := s.demoConfig()
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle("/", demo.Handler(config))
+	} else {
+		mux.HandleFunc("GET /pushd.js", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+			w.Header().Set("X-Content-Type-Options", "nosniff")
+			w.Write(js.Source)
+		})
+	}
+	p.server = &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	p.server.SetKeepAlivesEnabled(false)
+	return p, nil
+}
+
+// ready says, with its status only, whether new connections are welcome.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if s.draining.Load() {
+		http.Error(w, "draining", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// admit reports whether one more page may be fetched, and counts it.
+func (p *pages) admit() bool {
+	if p.live.Add(1) <= p.max {
+		return true
+	}
+	p.live.Add(-1)
+	return false
+}
+
+// take takes a connection that was admitted. It does not wait: there is room for
+// as many as are admitted.
+func (p *pages) take(fd int, read []byte) {
+	select {
+	case <-p.closed:
+		p.drop(fd)
+		return
+	default:
+	}
+	p.given <- given{fd, read}
+}
+
+func (p *pages) drop(fd int) {
+	unix.Close(fd)
+	p.live.Add(-1)
+}
+
+// Accept implements net.Listener.
+func (p *pages) Accept() (net.Conn, error) {
+	for {
+		select {
+		case <-p.closed:
+			p.empty()
+			return nil, net.ErrClosed
+		case g := <-p.given:
+			f := os.NewFile(uintptr(g.fd), "")
+			c, err := net.FileConn(f) // a duplicate
+			f.Close()
+			if err != nil {
+				p.live.Add(-1)
+				continue
+			}
+			return &pageConn{Conn: c, read: g.read, pages: p}, nil
+		}
+	}
+}
+
+// empty closes what nobody will accept any more.
+func (p *pages) empty() {
+	for {
+		select {
+		case g := <-p.given:
+			p.drop(g.fd)
+		default:
+			return
+		}
+	}
+}
+
+// Close implements net.Listener.
+func (p *pages) Close() error {
+	p.closeOnce.Do(func() { close(p.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (p *pages) Addr() net.Addr { return &net.TCPAddr{} }
+
+// pageConn is a connection of which a part was read already.
+type pageConn struct {
+	net.Conn
+	read  []byte
+	pages *pages
+	once  sync.Once
+}
+
+func (c *pageConn) Read(b []byte) (int, error) {
+	if len(c.read) > 0 {
+		n := copy(b, c.read)
+		c.read = c.read[n:]
+		return n, nil
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *pageConn) Close() error {
+	c.once.Do(func() { c.pages.live.Add(-1) })
+	return c.Conn.Close()
+}

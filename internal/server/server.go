@@ -1,0 +1,198 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pushd/pushd/broadcast"
+	"github.com/pushd/pushd/conn"
+	"github.com/pushd/pushd/internal/dialect"
+	"github.com/pushd/pushd/netpoll"
+	"github.com/pushd/pushd/pool"
+)
+
+// Server is a pushd server. New makes one.
+type Server struct {
+	cfg      Config
+	hub      *broadcast.Hub
+	engine   *conn.Engine
+	workers  *pool.Workers
+	owners   []*owner // by shard
+	counts   counts
+	pages    *pages
+	draining atomic.Bool
+
+	public  *netpoll.Listener
+	admin   net.Listener // nil for none
+	metrics net.Listener // nil for none
+}
+
+// New opens the listeners of a server. Run closes them; so does Close.
+func New(cfg Config) (*Server, error) {
+	s := &Server{cfg: cfg.withDefaults()}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) open() (err error) {
+	cfg := s.cfg
+	s.hub = broadcast.NewHub(broadcast.Config{
+		Encoders:     dialect.Encoders(),
+		LogLimit:     cfg.LogLimit,
+		MemoryLimit:  cfg.LogTotal,
+		MaxTopics:    cfg.MaxTopics,
+		ResumeWindow: cfg.ResumeWindow,
+	})
+	if s.pages, err = newPages(s); err != nil {
+		return err
+	}
+	if s.workers, err = pool.NewWorkers(pool.WorkersConfig{Size: cfg.Workers, Logger: cfg.Logger}); err != nil {
+		return err
+	}
+	s.engine, err = conn.New(conn.Config{
+		Handler:          &handler{s},
+		NewOwner:         s.newOwner,
+		Workers:          s.workers,
+		Logger:           cfg.Logger,
+		Shards:           cfg.Shards,
+		MaxConns:         cfg.MaxConnections,
+		MaxMessage:       cfg.MaxMessage,
+		HandshakeTimeout: cfg.HandshakeTimeout,
+		PingInterval:     cfg.PingInterval,
+		IdleTimeout:      cfg.IdleTimeout,
+		Ping:             ping,
+	})
+	if err != nil {
+		return err
+	}
+	if s.public, err = (netpoll.ListenConfig{UserTimeout: cfg.UserTimeout}).Listen("tcp", cfg.Listen); err != nil {
+		return fmt.Errorf("public door: %w", err)
+	}
+	if s.admin, err = listen(cfg.Admin); err != nil {
+		return fmt.Errorf("admin door: %w", err)
+	}
+	if s.metrics, err = listen(cfg.MetricsListen); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	return nil
+}
+
+// listen opens a listener for net/http; address may be "" for none.
+func listen(address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	network := "tcp"
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	l, err := netpoll.ListenConfig{}.Listen(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return l.NetListener()
+}
+
+// Addr returns the address of the public door.
+func (s *Server) Addr() net.Addr { return s.public.Addr() }
+
+// AdminAddr returns the address of the admin door, or nil.
+func (s *Server) AdminAddr() net.Addr {
+	if s.admin == nil {
+		return nil
+	}
+	return s.admin.Addr()
+}
+
+// Close closes the listeners and what else New has made. Run does it too.
+func (s *Server) Close() error {
+	var errs []error
+	if s.public != nil {
+		errs = append(errs, s.public.Close())
+	}
+	for _, l := range []net.Listener{s.admin, s.metrics} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if s.engine != nil {
+		errs = append(errs, s.engine.Close())
+	}
+	if s.workers != nil {
+		s.workers.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// Run serves until ctx ends, then closes every connection with 1001 and returns
+// when all that it began has ended.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.Close()
+	log := s.cfg.Logger
+	log.Info("listening", "door", "public", "addr", s.public.Addr().String())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.engine.Run(ctx, s.public) })
+	group.Go(func() error { return serveHTTP(ctx, s.pages.server, s.pages) })
+	if s.admin != nil {
+		log.Info("listening", "door", "admin", "addr", s.admin.Addr().String())
+		group.Go(func() error { return serveHTTP(ctx, s.adminServer(), s.admin) })
+	}
+	if s.metrics != nil {
+		log.Info("listening", "door", "metrics", "addr", s.metrics.Addr().String())
+		group.Go(func() error { return serveHTTP(ctx, s.metricsServer(), s.metrics) })
+	}
+	if s.cfg.Demo {
+		group.Go(func() error { return s.runDemo(ctx) })
+	}
+	group.Go(func() error { return s.sweepTopics(ctx) })
+	group.Go(func() error { <-ctx.Done(); s.draining.Store(true); return nil })
+	return group.Wait()
+}
+
+// serveHTTP serves until ctx ends, and then gives requests under way a second.
+func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		grace, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if server.Shutdown(grace) != nil {
+			server.Close()
+		}
+	})
+	err := server.Serve(l)
+	if !stop() {
+		<-ended
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// sweepTopics forgets idle topics now and then.
+func (s *Server) sweepTopics(ctx context.Context) error {
+	tick := time.NewTicker(min(time.Minute, max(time.Second, s.cfg.ResumeWindow/10)))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.hub.Sweep()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
