@@ -9,6 +9,13 @@ import (
 	"github.com/pushd/pushd/netpoll"
 )
 
+// Waiting returns how many connections wait for a worker.
+func (s *Shard) Waiting() int {
+	s.ready.mu.Lock()
+	defer s.ready.mu.Unlock()
+	return s.ready.waiting
+}
+
 // Stream is an open connection without a socket: what is fed to it goes where read(2) would have put it.
 type Stream struct {
 	s *Shard

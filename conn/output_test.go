@@ -314,3 +314,34 @@ func TestPending(t *testing.T) {
 		})
 	}
 }
+
+// TestPausedWhileScheduled: the pause may come when a connection is on the ready list already; what is then read counts.
+func TestPausedWhileScheduled(t *testing.T) {
+	busy, release := make(chan struct{}), make(chan struct{})
+	s := serve(t, conn.Config{Shards: 1}, hooks{
+		listen: narrow,
+		message: func(_ *conn.Conn, op ws.OpCode, payload []byte, p *conn.Post) {
+			if string(payload) == "wait" {
+				close(busy)
+				<-release
+			}
+			p.Out = append(p.Out, serverFrame(op, string(payload))...)
+		},
+	})
+	shard := s.Shards()[0]
+	c := s.open(t)
+	var h conn.Handle
+	on(shard, func() { shard.Each(0, 1, func(_ *conn.Conn, i conn.Info) { h = i.Handle }) })
+	other := s.open(t)
+	other.write(text("wait")) // it has the shard's only worker
+	<-busy
+	c.write(text("heard?"))
+	await(t, "the connection to be on the ready list", func() bool { return shard.Waiting() == 1 })
+	much := strings.Repeat("b", 1<<20)
+	on(shard, func() { shard.Send(shard.Conn(h), serverFrame(ws.OpBinary, much)) })
+	close(release)
+	c.expect("binary "+much, "text heard?")
+	c.leave()
+	other.expect("text wait")
+	other.leave()
+}
