@@ -7,9 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reservedFiles are the descriptors that connections must leave for all else:
-// listeners, pollers, admin and metrics requests, and refusals.
-const reservedFiles = 256
+// reservedFiles are the descriptors that connections leave for all else, as long
+// as that is not more than half: 256 admin and 256 metrics requests, 64 pages, 64
+// refusals, listeners, pollers.
+const reservedFiles = 704
 
 // raiseOpenFiles raises the soft limit of open files (RLIMIT_NOFILE of
 // getrlimit(2)) to the hard one and returns what it then is.
@@ -28,7 +29,7 @@ func raiseOpenFiles() (int, error) {
 
 // capacity settles how many connections there may be and says what decided it.
 func (c *settings) capacity(openFiles int) (connections int, why string) {
-	allowed := max(openFiles-reservedFiles, 1)
+	allowed := max(openFiles-reservedFiles, openFiles/2)
 	if c.MaxConnections > 0 && c.MaxConnections <= allowed {
 		return c.MaxConnections, "max-connections says so"
 	}

@@ -142,6 +142,7 @@ func (c *settings) announce(w *world, public, admin net.Addr, connections int, w
 			number(int64(c.MaxConnections)), number(int64(connections)), why)
 	}
 	if !c.Dev && !c.Demo {
+		w.say("holds   this process may hold %s connections: %s", number(int64(connections)), why)
 		return
 	}
 	door := reachable(public)

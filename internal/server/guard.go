@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	maxAdminConns = 1024        // connections of the admin door, and of the metrics door
+	maxAdminConns = 256         // connections of the admin door, and of the metrics door
 	bodyTimeout   = time.Minute // how long a body may give nothing
 )
 

@@ -1,0 +1,138 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pushd/pushd/internal/server"
+)
+
+// crowdSize is how many clients are killed at once. Both ends have their own
+// process, so that this fits below 20,000 descriptors each.
+const crowdSize = 5000
+
+// init turns a process that was started as a crowd into one: it connects to the
+// address in the environment, says so, and then reads with every second
+// connection, until it is killed.
+func init() {
+	address := os.Getenv("PUSHD_TEST_CROWD")
+	if address == "" {
+		return
+	}
+	var crowd [crowdSize]net.Conn // or the collector would close what nobody reads
+	for i := range crowd {
+		c, err := net.Dial("tcp", address)
+		crowd[i] = c
+		if err == nil {
+			c.(*net.TCPConn).SetReadBuffer(4096)
+			_, err = io.WriteString(c, "GET /ws?topic=crowd HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+				"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+		}
+		r := bufio.NewReader(c)
+		if err == nil {
+			_, err = http.ReadResponse(r, nil)
+		}
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		if i%2 == 0 {
+			go io.Copy(io.Discard, r)
+		}
+	}
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
+	runtime.KeepAlive(&crowd)
+}
+
+// TestCrowdIsKilled kills 5,000 clients at once, half of whom do not read, while
+// they are published to. Nothing of them may stay.
+func TestCrowdIsKilled(t *testing.T) {
+	const logLimit = 256 << 10
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, MaxConnections: 2 * crowdSize, LogLimit: logLimit})
+	url := d.base + "/metrics"
+	files := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc to count descriptors in")
+		}
+		return len(entries)
+	}
+	d.scrape(url) // the admin connection is open from here on
+	before := files()
+
+	crowd := exec.Command(os.Args[0])
+	crowd.Env = append(os.Environ(), "PUSHD_TEST_CROWD="+d.Addr().String())
+	out, err := crowd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, crowd.Start())
+	kill := func() { crowd.Process.Kill(); crowd.Wait() }
+	defer kill()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", line)
+	require.GreaterOrEqual(t, files(), before+crowdSize)
+	require.EqualValues(t, crowdSize, d.scrape(url)["pushd_subscriptions"])
+
+	ctx, stop := context.WithCancel(context.Background())
+	published := make(chan error, 1)
+	go func() {
+		payload := strings.Repeat("x", 1000)
+		for n := 0; ; n++ {
+			r, err := http.NewRequestWithContext(ctx, "POST", d.base+"/v1/topics/crowd/messages", strings.NewReader(strconv.Itoa(n)+payload))
+			if err != nil {
+				published <- err
+				return
+			}
+			r.Header.Set("Content-Type", "text/plain")
+			answer, err := d.http.Do(r)
+			if ctx.Err() != nil {
+				published <- nil
+				return
+			}
+			if err != nil || answer.StatusCode != 200 {
+				published <- fmt.Errorf("publishing: %v %v", err, answer)
+				return
+			}
+			io.Copy(io.Discard, answer.Body)
+			answer.Body.Close()
+		}
+	}()
+	defer func() { stop(); require.NoError(t, <-published) }()
+
+	d.until(url, "some are stuck", func(m map[string]float64) bool { return m["pushd_lagging_subscriptions"] > 100 })
+	kill()
+	d.until(url, "all are gone", func(m map[string]float64) bool {
+		return m["pushd_connections"] == 0 && m["pushd_subscriptions"] == 0 && m["pushd_lagging_subscriptions"] == 0 && m["pushd_output_queue_bytes"] == 0
+	})
+	m := d.scrape(url)
+	require.LessOrEqual(t, m["pushd_log_bytes"], float64(logLimit+64<<10))
+	require.Zero(t, m[`pushd_buffer_bytes{state="in_use"}`])
+	require.Eventually(t, func() bool { return files() <= before+2 }, 10*time.Second, 10*time.Millisecond, // the publisher's two ends
+		"descriptors: %d before, %d now", before, files())
+}
+
+// until scrapes until the metrics are as they should be.
+func (d *door) until(url, what string, ok func(map[string]float64) bool) {
+	d.t.Helper()
+	var m map[string]float64
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if m = d.scrape(url); ok(m) {
+			return
+		}
+		require.True(d.t, time.Now().Before(deadline), "%s: not so: %v", what, m)
+	}
+}
