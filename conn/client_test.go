@@ -102,7 +102,7 @@ func (c *client) upgraded() {
 // next reads a frame and returns it as text, or how the stream has ended: EOF or RST.
 func (c *client) next() string {
 	c.tb.Helper()
-	f, err := ws.ReadFrame(c.r)
+	f, err := readFrame(c.r)
 	switch {
 	case err == io.EOF:
 		return "EOF"
@@ -112,6 +112,18 @@ func (c *client) next() string {
 	require.NoError(c.tb, err)
 	require.False(c.tb, f.Header.Masked, "RFC 6455 5.1: a server masks nothing")
 	return describeFrame(f)
+}
+
+// readFrame reads a server's frame, whole.
+func readFrame(r io.Reader) (f ws.Frame, err error) {
+	if f.Header, err = ws.ReadHeader(r); err != nil {
+		return f, err
+	}
+	f.Payload = make([]byte, f.Header.Length)
+	if _, err = io.ReadFull(r, f.Payload); err == io.EOF { // of a frame begun
+		err = io.ErrUnexpectedEOF
+	}
+	return f, err
 }
 
 func describeFrame(f ws.Frame) string {

@@ -219,7 +219,7 @@ func TestServerCloses(t *testing.T) {
 		c := s.open(t)
 		c.write(text(strings.Repeat("r", 200)))
 		c.expect("text last words")
-		f, err := ws.ReadFrame(c.r)
+		f, err := readFrame(c.r)
 		require.NoError(t, err)
 		require.Equal(t, strings.Repeat("r", 123), string(f.Payload[2:]))
 		c.write(closing(4000, ""))

@@ -176,7 +176,7 @@ func leave(nc net.Conn, reset bool) error {
 
 // hear reads a frame. The first one tells the client its name, the others are to begin with it.
 func hear(r io.Reader, name *[]byte) (ws.OpCode, error) {
-	f, err := ws.ReadFrame(r)
+	f, err := readFrame(r)
 	if err != nil {
 		return 0, err
 	}
