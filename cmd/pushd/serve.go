@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/pushd/pushd/internal/dialect"
 	"github.com/pushd/pushd/internal/server"
+	"github.com/pushd/pushd/tuning"
 )
 
 type serveCmd struct {
@@ -49,7 +51,7 @@ func (c *serveCmd) Run(w *world) error {
 func (c *serveCmd) serve(w *world, token string) error {
 	ctx, stop := signal.NotifyContext(w.ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	openFiles, err := raiseOpenFiles()
+	openFiles, err := tuning.RaiseOpenFiles()
 	if err != nil {
 		return err
 	}
@@ -57,8 +59,11 @@ func (c *serveCmd) serve(w *world, token string) error {
 	if err != nil {
 		return err
 	}
-	connections, why := c.capacity(openFiles)
-	cfg.MaxConnections = connections
+	holds := tuning.Holds(openFiles, os.DirFS("/proc"))
+	cfg.MaxConnections = max(1, holds.Connections)
+	if c.MaxConnections > 0 {
+		cfg.MaxConnections = min(c.MaxConnections, holds.Connections)
+	}
 	cfg.AdminToken = token
 	cfg.Logger = c.logger(w)
 	if limit := limitMemory(); limit > 0 {
@@ -68,7 +73,7 @@ func (c *serveCmd) serve(w *world, token string) error {
 	if err != nil {
 		return c.taken(w, err)
 	}
-	c.announce(w, s.Addr(), s.AdminAddr(), connections, why)
+	c.announce(w, s.Addr(), s.AdminAddr(), holds)
 	return s.Run(ctx)
 }
 
@@ -136,13 +141,16 @@ func (c *settings) taken(w *world, err error) error {
 }
 
 // announce says where the doors are, what this host holds and what to try.
-func (c *settings) announce(w *world, public, admin net.Addr, connections int, why string) {
-	if c.MaxConnections > connections {
-		w.say("pushd: max-connections is %s, but this process may hold %s: %s",
-			number(int64(c.MaxConnections)), number(int64(connections)), why)
+func (c *settings) announce(w *world, public, admin net.Addr, holds tuning.Capacity) {
+	capacity := fmt.Sprintf("%s connections, as %s", number(int64(holds.Connections)), holds.Binds)
+	switch {
+	case c.MaxConnections > holds.Connections:
+		capacity += fmt.Sprintf("; max-connections, %s, is out of reach", number(int64(c.MaxConnections)))
+	case c.MaxConnections > 0:
+		capacity += fmt.Sprintf("; max-connections is %s", number(int64(c.MaxConnections)))
 	}
 	if !c.Dev && !c.Demo {
-		w.say("holds   this process may hold %s connections: %s", number(int64(connections)), why)
+		w.say("holds   %s", capacity)
 		return
 	}
 	door := reachable(public)
@@ -162,7 +170,7 @@ func (c *settings) announce(w *world, public, admin net.Addr, connections int, w
 		w.say("door    ws://%s/ws", door)
 	}
 	w.say("admin   %s", reachable(admin))
-	w.say("holds   this process may hold %s connections: %s", number(int64(connections)), why)
+	w.say("holds   %s", capacity)
 	w.say("try     %s", try)
 }
 

@@ -74,7 +74,7 @@ func background(t *testing.T, args ...string) (stdout, stderr *transcript) {
 func dev(t *testing.T, more ...string) (url, admin string) {
 	_, said := background(t, append([]string{"serve", "--dev", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, more...)...)
 	said.await(t, `EVERYTHING is open`)
-	said.await(t, `this process may hold [\d,]+ connections: `)
+	said.await(t, `holds   [\d,]+ connections, as `)
 	said.await(t, `try +bin/pushd publish news hello --admin 127`)
 	return said.await(t, `door +(ws://\S+)`), said.await(t, `admin +(127\S+)\n`)
 }
@@ -133,7 +133,7 @@ func TestAdminOverUnix(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	_, said := background(t, "serve", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--max-connections", "50")
-	said.await(t, `this process may hold 50 connections: max-connections says so`)
+	said.await(t, `; max-connections is 50`)
 	said.await(t, `page +http://127`)
 	url := said.await(t, `try +bin/pushd subscribe demo.quotes.ACME --url (\S+)`)
 	r := pushd("subscribe", "demo.quotes.ACME", "--url", url, "--count", "1")
