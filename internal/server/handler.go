@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +28,11 @@ var openings = sync.Pool{New: func() any { return new(opening) }}
 
 // Request implements conn.Handler.
 func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
-	if string(r.Path(r.Bytes)) != "/ws" {
+	if path := r.Path(r.Bytes); string(path) != "/ws" {
+		if r.Upgrade() {
+			h.refuse(&conn.Refusal{Status: http.StatusNotFound, Code: dialect.CodeNotFound, Message: "nothing is at " + string(path) + "; WebSockets are at /ws"}, p)
+			return
+		}
 		h.page(r, p)
 		return
 	}
@@ -47,13 +52,15 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	}
 	o := openings.Get().(*opening)
 	if err := h.readQuery(o, r.Query(r.Bytes), id); err != nil {
-		openings.Put(o)
 		refusal = refusalOf(err)
 	}
 	if c.OverLimit() {
 		refusal = &conn.Refusal{Status: http.StatusServiceUnavailable, Code: dialect.CodeOverloaded, Message: "the server has as many connections as it may", RetryAfter: 5}
 	}
-	browser := r.Origin(r.Bytes) != nil
+	if refusal != nil {
+		openings.Put(o)
+	}
+	browser := len(r.Origin(r.Bytes)) > 0
 	if refusal != nil && !(browser && (refusal.Status == http.StatusForbidden || refusal.Status == http.StatusServiceUnavailable)) {
 		h.refuse(refusal, p)
 		return
@@ -68,7 +75,7 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	if refusal != nil { // a browser cannot see an HTTP status: it is let in, told, and closed
 		h.counts.upgrades.add(refusal.Code)
 		if refusal.Status == http.StatusForbidden {
-			p.End(dialect.CloseForbidden, refusal.Message)
+			p.End(dialect.CloseForbidden, closeReason(refusal.Message))
 		} else {
 			p.End(dialect.CloseTryAgainLater, dialect.RetryReason(time.Duration(refusal.RetryAfter)*time.Second))
 		}
@@ -79,6 +86,12 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		p.Out = dialect.AppendWelcome(p.Out, dialect.Welcome{Connection: r.Handle.String(), Ping: h.cfg.PingInterval, MaxMessage: h.cfg.MaxMessage})
 	}
 	p.Ask = o
+}
+
+// closeReason cuts a message to what a close frame can hold, between two
+// characters (RFC 6455, 5.5.1).
+func closeReason(message string) string {
+	return strings.ToValidUTF8(message[:min(len(message), dialect.MaxCloseReason)], "")
 }
 
 // page hands the request to net/http.
