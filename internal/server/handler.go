@@ -96,8 +96,8 @@ func closeReason(message string) string {
 
 // page hands the request to net/http.
 func (h handler) page(r *conn.Request, p *conn.Post) {
-	if !h.pages.admit() {
-		h.refuse(&conn.Refusal{Status: http.StatusServiceUnavailable, Code: dialect.CodeOverloaded, Message: "too many pages are being fetched", RetryAfter: 1}, p)
+	if h.pages.full() {
+		h.refuse(refusePage, p)
 		return
 	}
 	p.HandOff(r)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
 
 	"github.com/pushd/pushd/broadcast"
 	"github.com/pushd/pushd/conn"
@@ -156,6 +157,7 @@ func (o *owner) publish(c *conn.Conn, cmd *command) (done bool) {
 		if cmd.deadline.IsZero() {
 			cmd.deadline = now.Add(o.cfg.PublishTimeout)
 			o.waiting = append(o.waiting, waitingPublish{o.shard.Handle(c), cmd})
+			time.AfterFunc(retryPause, o.shard.Wake)
 			o.counts.queued.Add(1)
 			return false
 		}
@@ -211,8 +213,16 @@ func (o *owner) Gone(c *conn.Conn, opened bool, code ws.StatusCode) {
 	}
 }
 
-// HandOff implements conn.Owner.
-func (o *owner) HandOff(fd int, read []byte) { o.pages.take(fd, read) }
+// HandOff implements conn.Owner. Those that asked at once may be more than there
+// are places: the handler could not know.
+func (o *owner) HandOff(fd int, read []byte) {
+	if o.pages.take(fd, read) {
+		return
+	}
+	o.counts.upgrades.add(refusePage.Code)
+	unix.Write(fd, refusePage.Append(nil)) // the first that is written: there is room
+	unix.Close(fd)
+}
 
 // Work implements conn.Owner.
 func (o *owner) Work(until time.Time) (more bool) {

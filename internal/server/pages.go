@@ -12,7 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pushd/pushd/client/js"
+	"github.com/pushd/pushd/conn"
 	"github.com/pushd/pushd/internal/demo"
+	"github.com/pushd/pushd/internal/dialect"
 )
 
 // pages answers ordinary requests on the public door. conn reads the head of
@@ -52,7 +54,7 @@ func newPages(s *Server) (*pages, error) {
 			w.Write(js.Source)
 		})
 	}
-	p.server = &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	p.server = &http.Server{Handler: route(mux), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
 	p.server.SetKeepAlivesEnabled(false)
 	return p, nil
 }
@@ -66,30 +68,26 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
-// admit reports whether one more page may be fetched, and counts it.
-func (p *pages) admit() bool {
-	if p.live.Add(1) <= p.max {
-		return true
-	}
-	p.live.Add(-1)
-	return false
-}
+// refusePage answers those for whom there is no place.
+var refusePage = &conn.Refusal{Status: http.StatusServiceUnavailable, Code: dialect.CodeOverloaded, Message: "too many pages are being fetched", RetryAfter: 1}
 
-// take takes a connection that was admitted. It does not wait: there is room for
-// as many as are admitted.
-func (p *pages) take(fd int, read []byte) {
-	select {
-	case <-p.closed:
-		p.drop(fd)
-		return
-	default:
+// full reports whether the next page would be one too many.
+func (p *pages) full() bool { return p.live.Load() >= p.max }
+
+// take takes a connection, unless there are as many as may be. It does not wait:
+// given has room for all of them.
+func (p *pages) take(fd int, read []byte) bool {
+	if p.live.Add(1) > p.max {
+		p.live.Add(-1)
+		return false
 	}
 	p.given <- given{fd, read}
-}
-
-func (p *pages) drop(fd int) {
-	unix.Close(fd)
-	p.live.Add(-1)
+	select {
+	case <-p.closed: // perhaps after Close has looked
+		p.empty()
+	default:
+	}
+	return true
 }
 
 // Accept implements net.Listener.
@@ -97,7 +95,6 @@ func (p *pages) Accept() (net.Conn, error) {
 	for {
 		select {
 		case <-p.closed:
-			p.empty()
 			return nil, net.ErrClosed
 		case g := <-p.given:
 			f := os.NewFile(uintptr(g.fd), "")
@@ -117,7 +114,8 @@ func (p *pages) empty() {
 	for {
 		select {
 		case g := <-p.given:
-			p.drop(g.fd)
+			unix.Close(g.fd)
+			p.live.Add(-1)
 		default:
 			return
 		}
@@ -127,6 +125,7 @@ func (p *pages) empty() {
 // Close implements net.Listener.
 func (p *pages) Close() error {
 	p.closeOnce.Do(func() { close(p.closed) })
+	p.empty()
 	return nil
 }
 
