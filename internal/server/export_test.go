@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
+)
+
+// Live returns how many connections the public door has.
+func Live(s *Server) int { return s.engine.Live() }
+
+// Received returns how many bytes the public door has read.
+func Received(s *Server) (n uint64) {
+	for _, shard := range s.engine.Shards() {
+		n += shard.Stats().BytesRead.Load()
+	}
+	return n
+}
+
+// StallShard keeps the goroutine of one shard busy until the result is called.
+func StallShard(s *Server, i int) (release func()) { return stallThen(s, i, func() {}) }
+
+// StallAndEnd does so on the first shard, and ends the connection in a slot
+// before the shard looks at anything else.
+func StallAndEnd(s *Server, slot uint32) (release func()) {
+	shard := s.owners[0].shard
+	return stallThen(s, 0, func() { shard.End(shard.At(slot), ws.StatusGoingAway, "") })
+}
+
+func stallThen(s *Server, i int, then func()) (release func()) {
+	begun, stalled := make(chan struct{}), make(chan struct{})
+	s.owners[i].shard.Do(func() { close(begun); <-stalled; then() })
+	<-begun
+	return func() { close(stalled) }
+}
+
+// TakePages takes the place of n pages until the result is called.
+func TakePages(s *Server, n int64) (free func()) {
+	s.pages.live.Add(n)
+	return func() { s.pages.live.Add(-n) }
+}
+
+// PageBody returns the body that a page's handler sees of a request of which a
+// part had been read when it was handed over.
+func PageBody(ctx context.Context, read, rest string) string {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		panic(err)
+	}
+	defer unix.Close(fds[0])
+	body := make(chan string, 1)
+	p := &pages{max: 1, given: make(chan given, 1), closed: make(chan struct{})}
+	p.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		body <- string(text)
+	})}
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- serveHTTP(ctx, p.server, p) }()
+	defer func() { stop(); <-ended }()
+	p.take(fds[1], []byte(read))
+	unix.Write(fds[0], []byte(rest))
+	return <-body
+}

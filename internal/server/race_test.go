@@ -1,0 +1,6 @@
+//go:build race
+
+package server_test
+
+// raceDetector says that sync.Pool drops a quarter of what it is given.
+const raceDetector = true

@@ -1,0 +1,485 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/internal/dialect"
+	"github.com/pushd/pushd/internal/server"
+)
+
+// v1 opens a WebSocket for JSON and takes the welcome.
+func (d *door) v1(query string) *peer {
+	d.t.Helper()
+	answer, p := d.ask("GET /ws"+query, upgrade+"Sec-WebSocket-Protocol: pushd.v1\r\n")
+	require.Equal(d.t, 101, answer.StatusCode)
+	require.Equal(d.t, "welcome", p.hear().Op)
+	return p
+}
+
+// heard is any message of pushd.v1.
+type heard struct {
+	Op                          string
+	ID                          json.RawMessage
+	Topic                       string
+	Position, Previous, History string
+	Recovered                   *bool
+	Policy, Code, Message       string
+	Text                        string
+}
+
+// short is what a table says of it.
+func (h heard) short() string {
+	s := h.Op
+	for _, field := range []string{string(h.ID), h.Topic, h.Code} {
+		if field != "" {
+			s += " " + field
+		}
+	}
+	return s
+}
+
+func (p *peer) hear() (h heard) {
+	p.t.Helper()
+	text, err := p.next()
+	require.NoError(p.t, err)
+	require.NoError(p.t, json.Unmarshal([]byte(text), &h), text)
+	return h
+}
+
+// say sends a text frame.
+func (p *peer) say(text string) { p.t.Helper(); p.send(ws.NewTextFrame([]byte(text))) }
+
+func (p *peer) send(f ws.Frame) {
+	p.t.Helper()
+	require.NoError(p.t, ws.WriteFrame(p, ws.MaskFrameInPlace(f)))
+}
+
+// closedWith waits for the close frame, whatever comes before.
+func (p *peer) closedWith() (c closed) {
+	p.t.Helper()
+	for {
+		if _, err := p.next(); err != nil {
+			require.True(p.t, errors.As(err, &c), "%v", err)
+			return c
+		}
+	}
+}
+
+// publish publishes text over HTTP and returns its position.
+func (d *door) publish(topic, text string) string {
+	d.t.Helper()
+	var r receipt
+	require.Equal(d.t, 200, d.do(&r, "POST /v1/topics/"+topic+"/messages", text, "Content-Type", "text/plain").StatusCode)
+	return fmt.Sprintf("%s:%d", r.Epoch, r.Offset)
+}
+
+func TestWelcome(t *testing.T) {
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, PingInterval: 25 * time.Second, MaxMessage: 12345})
+	_, p := d.ask("GET /ws", upgrade+"Sec-WebSocket-Protocol: pushd.v1\r\n")
+	text, err := p.next()
+	require.NoError(t, err)
+	id := d.listed("", 1).Connections[0].ID
+	require.JSONEq(t, `{"op":"welcome","version":1,"connection":"`+id+`","ping_ms":25000,"max_message":12345}`, text)
+}
+
+func TestTopicsOfTheQuery(t *testing.T) {
+	d := open(t, server.Config{})
+	at := d.publish("b", "before")
+	p := d.v1("?topic=a&&x=1&topic=b&topic=a&topic=%C3%BC")
+	for _, topic := range []string{"a", "b", "ü"} {
+		h := p.hear()
+		require.Equal(t, "subscribed "+topic, h.short(), "without an id")
+		require.Equal(t, "disconnect", h.Policy)
+		require.Nil(t, h.Recovered)
+		require.Empty(t, h.History)
+		if topic == "b" {
+			require.Equal(t, at, h.Position)
+		}
+	}
+	d.publish("a", "once")
+	require.Equal(t, "once", p.hear().Text)
+	p.say(`{"op":"ping"}`)
+	require.Equal(t, "pong", p.hear().Op, "what is named twice is subscribed once")
+	require.EqualValues(t, 3, d.scrape(d.base + "/metrics")["pushd_subscriptions"])
+}
+
+func TestRawQueryNamesATopicTwice(t *testing.T) {
+	d := open(t, server.Config{})
+	_, p := d.ask("GET /ws?topic=a&topic=a", upgrade)
+	d.listed("topic=a", 1)
+	d.publish("a", "1")
+	d.publish("a", "2")
+	for _, want := range []string{"1", "2"} {
+		got, err := p.next()
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}
+
+// What a command is answered, with three subscriptions at most; they last from
+// one to the next.
+func TestCommands(t *testing.T) {
+	anonymous, err := dialect.ParsePatternList([]string{"open.>"})
+	require.NoError(t, err)
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Anonymous: anonymous, MaxSubscriptions: 3})
+	p := d.v1("?topic=open.a")
+	require.Equal(t, "subscribed open.a", p.hear().short())
+	for _, c := range []struct {
+		label, say string
+		hear       []string
+	}{
+		{"already", `{"op":"subscribe","id":1,"topics":["open.a"]}`, []string{"error 1 open.a bad_request"}},
+		{"forbidden beside allowed", `{"op":"subscribe","id":"x","topics":["open.b","b"]}`, []string{`subscribed "x" open.b`, `error "x" b forbidden`}},
+		{"the limit is for each topic", `{"op":"subscribe","topics":[{"name":"open.c"},"open.d"]}`, []string{"subscribed open.c", "error open.d bad_request"}},
+		{"at the limit nothing else has changed", `{"op":"subscribe","id":2,"topics":["open.d"]}`, []string{"error 2 open.d bad_request"}},
+		{"unsubscribe, a stranger too", `{"op":"unsubscribe","id":3,"topics":["open.b","never"]}`, []string{"unsubscribed 3 open.b", "unsubscribed 3 never"}},
+		{"there is room again", `{"op":"subscribe","id":4,"topics":["open.d"]}`, []string{"subscribed 4 open.d"}},
+		{"more topics than a command may have", `{"op":"subscribe","id":5,"topics":["open.1","open.2","open.3","open.4"]}`, []string{"error 5 bad_request"}},
+		{"refused as a whole", `{"op":"unsubscribe","id":6,"topics":["open.a","a b"]}`, []string{"error 6 a b bad_topic"}},
+		{"and again", `{"op":"unsubscribe","topics":["open.d"]}`, []string{"unsubscribed open.d"}},
+		{"twice in one command", `{"op":"subscribe","id":7,"topics":["open.e","open.e"]}`, []string{"subscribed 7 open.e", "error 7 open.e bad_request"}},
+		{"not supported yet", `{"op":"subscribe","topics":[{"name":"open.a","max_rate":1}]}`, []string{"error open.a bad_request"}},
+		{"publish is not open", `{"op":"publish","id":8,"topic":"open.a","text":"x"}`, []string{"error 8 open.a forbidden"}},
+		{"unknown op", `{"op":"sing","id":9}`, []string{"error 9 bad_request"}},
+		{"auth", `{"op":"auth"}`, []string{"error bad_request"}},
+		{"no JSON", `hello`, []string{"error bad_json"}},
+		{"ping", `{"op":"ping"}`, []string{"pong"}},
+		{"pong is not answered", `{"op":"pong"}`, nil},
+	} {
+		t.Run(c.label, func(t *testing.T) {
+			p.say(c.say)
+			for _, want := range c.hear {
+				got := p.hear()
+				require.Equal(t, want, got.short(), got.Message)
+			}
+		})
+	}
+	p.say(`{"op":"ping"}`)
+	require.Equal(t, "pong", p.hear().Op)
+	require.Equal(t, 3, d.listed("", 1).Connections[0].Subscriptions)
+	d.publish("open.a", "x")
+	require.Equal(t, "message open.a", p.hear().short())
+}
+
+// What a dialect does not take closes it.
+func TestUnsupportedFrames(t *testing.T) {
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, MaxMessage: 100})
+	for _, c := range []struct {
+		label, protocol string
+		frame           ws.Frame
+		code            ws.StatusCode
+	}{
+		{"binary in JSON", "pushd.v1", ws.NewBinaryFrame([]byte(`{"op":"ping"}`)), 1003},
+		{"text in raw", "pushd.raw.v1", ws.NewTextFrame([]byte("x")), 1003},
+		{"binary in raw", "pushd.raw.v1", ws.NewBinaryFrame([]byte("x")), 1003},
+		{"empty in raw", "pushd.raw.v1", ws.NewTextFrame(nil), 1003},
+		{"not UTF-8", "pushd.v1", ws.NewTextFrame([]byte("\xff")), 1007},
+		{"too large", "pushd.v1", ws.NewTextFrame(make([]byte, 101)), 1009},
+		{"a close is answered in kind", "pushd.raw.v1", ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")), 1000},
+	} {
+		t.Run(c.label, func(t *testing.T) {
+			closes := func() float64 {
+				return d.scrape(d.base + "/metrics")[fmt.Sprintf(`pushd_closes_total{code="%d"}`, c.code)]
+			}
+			before := closes()
+			p := d.subscribe(c.protocol, "a")
+			p.send(c.frame)
+			require.Equal(t, c.code, p.closedWith().code)
+			p.Close()
+			d.connected(0)
+			require.Equal(t, before+1, closes())
+		})
+	}
+}
+
+func TestRecovered(t *testing.T) {
+	d := open(t, server.Config{})
+	var at []string
+	for i := range 5 {
+		at = append(at, d.publish("a", fmt.Sprint(i)))
+	}
+	zero, _, _ := strings.Cut(at[0], ":")
+	for since, position := range append([]string{zero + ":0"}, at...) {
+		t.Run(position, func(t *testing.T) {
+			p := d.v1("")
+			defer p.Close()
+			p.say(`{"op":"subscribe","id":1,"topics":[{"name":"a","since":"` + position + `"}]}`)
+			h := p.hear()
+			require.Equal(t, "subscribed 1 a", h.short())
+			require.True(t, *h.Recovered)
+			require.Equal(t, at[len(at)-1], h.Position)
+			require.Empty(t, h.History)
+			previous := position
+			for _, want := range at[since:] {
+				h := p.hear()
+				require.Equal(t, "message a", h.short())
+				require.Equal(t, want, h.Position)
+				require.Equal(t, previous, h.Previous)
+				previous = want
+			}
+			require.Equal(t, "live a", p.hear().short())
+			at = append(at, d.publish("a", "live"))
+			h = p.hear()
+			require.Equal(t, "live", h.Text)
+			require.Equal(t, previous, h.Previous)
+		})
+	}
+}
+
+func TestNotRecovered(t *testing.T) {
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, LogLimit: 4096})
+	old := d.publish("a", "old")
+	newest := ""
+	for i := range 40 {
+		newest = d.publish("a", strings.Repeat("x", 300)+fmt.Sprint(i))
+	}
+	epoch, _, _ := strings.Cut(old, ":")
+	for _, c := range []struct{ label, since string }{
+		{"evicted", old}, {"another epoch", "strange:1"}, {"from the future", epoch + ":1000"},
+	} {
+		t.Run(c.label, func(t *testing.T) {
+			p := d.v1("")
+			defer p.Close()
+			p.say(`{"op":"subscribe","topics":[{"name":"a","since":"` + c.since + `"}]}`)
+			h := p.hear()
+			require.Equal(t, "subscribed a", h.short())
+			require.False(t, *h.Recovered)
+			require.Equal(t, newest, h.Position)
+			history := h.History
+			require.NotEmpty(t, history)
+
+			p.say(`{"op":"unsubscribe","topics":["a"]}`)
+			require.Equal(t, "unsubscribed a", p.hear().short(), "no replay and no live before")
+			p.say(`{"op":"subscribe","topics":[{"name":"a","since":"` + history + `"}]}`)
+			h = p.hear()
+			require.True(t, *h.Recovered)
+			previous, n := history, 0
+			for h = p.hear(); h.Op == "message"; h = p.hear() {
+				require.Equal(t, previous, h.Previous)
+				previous, n = h.Position, n+1
+			}
+			require.Equal(t, "live a", h.short())
+			require.Equal(t, newest, previous)
+			require.Positive(t, n)
+		})
+	}
+}
+
+// A client that comes back again and again, on any shard, while messages are
+// published, sees each once and in order: also where its last shard was ahead of
+// the next.
+func TestResumeWhileHopping(t *testing.T) {
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Shards: 4})
+	for range 8 { // so that every shard has an audience, and thus a cursor
+		p := d.subscribe("pushd.v1", "a")
+		go io.Copy(io.Discard, p)
+	}
+	const total = 5000
+	since, seen := d.publish("a", "0"), 0
+	published := make(chan error, 1)
+	publisher := d.v1("")
+	go io.Copy(io.Discard, publisher)
+	go func() {
+		var err error
+		for i := 1; i <= total && err == nil; i++ {
+			err = ws.WriteFrame(publisher, ws.MaskFrameInPlace(ws.NewTextFrame(fmt.Appendf(nil, `{"op":"publish","topic":"a","text":"%d"}`, i))))
+		}
+		published <- err
+	}()
+	r := rand.New(rand.NewPCG(1, 2))
+	hops := 0
+	for ; seen < total; hops++ {
+		p := d.v1("")
+		p.say(`{"op":"subscribe","topics":[{"name":"a","since":"` + since + `"}]}`)
+		h := p.hear()
+		require.Equal(t, "subscribed a", h.short())
+		require.True(t, *h.Recovered)
+		for n, lives := r.IntN(200), 0; n >= 0 && seen < total; {
+			if h = p.hear(); h.Op == "live" {
+				lives++
+				require.Equal(t, 1, lives)
+				continue
+			}
+			require.Equal(t, since, h.Previous)
+			require.Equal(t, fmt.Sprint(seen+1), h.Text)
+			since, seen, n = h.Position, seen+1, n-1
+		}
+		p.Close()
+	}
+	require.NoError(t, <-published)
+	t.Logf("%d connections", hops)
+}
+
+// slowly dials with a small receive buffer, which nobody reads.
+func (d *door) slowly(header string) *peer {
+	d.t.Helper()
+	dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		return errors.Join(c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) }), err)
+	}}
+	c, err := dialer.Dial("tcp", d.Addr().String())
+	require.NoError(d.t, err)
+	d.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	p := &peer{Conn: c, t: d.t, r: bufio.NewReaderSize(c, 512)}
+	p.write("GET /ws?topic=a HTTP/1.1\r\nHost: a\r\n" + upgrade + header + "\r\n")
+	require.Equal(d.t, 101, p.response().StatusCode)
+	return p
+}
+
+// Whoever does not keep up is told to come back; nobody else notices.
+func TestSlowSubscriber(t *testing.T) {
+	const limit, batch, size = 256 << 10, 16, 4 << 10
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Shards: 2, LogLimit: limit})
+	slow := []*peer{d.slowly(""), d.slowly(""), d.slowly("Sec-WebSocket-Protocol: pushd.v1\r\n")}
+	fast := []*peer{d.subscribe("pushd.raw.v1", "a"), d.subscribe("pushd.raw.v1", "a")}
+	d.listed("topic=a", 5)
+	sent, metrics := 0, map[string]float64{}
+	for metrics["pushd_lost_subscriptions_total"] < 3 {
+		require.Less(t, sent, 10_000)
+		var body strings.Builder
+		for range batch {
+			fmt.Fprintf(&body, "{\"topic\":\"a\",\"text\":\"%d %s\"}\n", sent, strings.Repeat("x", size))
+			sent++
+		}
+		var got report
+		d.do(&got, "POST /v1/messages", body.String(), "Content-Type", "application/x-ndjson")
+		require.Equal(t, batch, got.Accepted, got.Message)
+		for _, p := range fast {
+			for i := sent - batch; i < sent; i++ {
+				text, err := p.next()
+				require.NoError(t, err)
+				require.Equal(t, fmt.Sprint(i), strings.Fields(text)[0])
+			}
+		}
+		metrics = d.scrape(d.base + "/metrics")
+		require.LessOrEqual(t, metrics["pushd_log_bytes"], 2*1.25*limit, "two dialects, in chunks of an eighth")
+	}
+	for _, p := range slow {
+		require.Equal(t, closed{1013, "retry_ms=1000"}, p.closedWith())
+		p.Close()
+	}
+	d.connected(2)
+	metrics = d.scrape(d.base + "/metrics")
+	require.EqualValues(t, 3, metrics["pushd_lost_subscriptions_total"])
+	require.EqualValues(t, 3, metrics[`pushd_closes_total{code="1013"}`])
+	require.EqualValues(t, 2, metrics["pushd_subscriptions"])
+	require.Zero(t, metrics["pushd_lagging_subscriptions"])
+	require.Zero(t, metrics["pushd_output_queue_bytes"])
+}
+
+// frame returns the next frame whatever it is.
+func (p *peer) frame() (ws.OpCode, string) {
+	p.t.Helper()
+	f, err := ws.ReadFrame(p.r)
+	require.NoError(p.t, err)
+	return f.Header.OpCode, string(f.Payload)
+}
+
+// A ping comes when nothing has been written for the interval, and not before;
+// a tick of 100 ms is what the server counts in.
+func TestPings(t *testing.T) {
+	const interval, tick = 500 * time.Millisecond, 100 * time.Millisecond
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, PingInterval: interval})
+	for _, c := range []struct {
+		protocol string
+		op       ws.OpCode
+		payload  string
+	}{{"pushd.raw.v1", ws.OpPing, ""}, {"pushd.v1", ws.OpText, `{"op":"ping"}`}} {
+		t.Run(c.protocol, func(t *testing.T) {
+			p := d.subscribe(c.protocol, "a")
+			defer p.Close()
+			if c.protocol == "pushd.v1" {
+				p.hear()
+				p.hear()
+			}
+			for range 2 {
+				op, payload := p.frame()
+				require.Equal(t, c.op, op)
+				require.Equal(t, c.payload, payload)
+				time.Sleep(interval / 2) // so that a pinger that does not look at what was written would ping too soon
+				wrote := time.Now()
+				d.publish("a", "x")
+				_, payload = p.frame()
+				require.Contains(t, payload, "x")
+				op, payload = p.frame()
+				require.GreaterOrEqual(t, time.Since(wrote), interval-tick)
+				require.Equal(t, c.op, op)
+				require.Equal(t, c.payload, payload)
+			}
+		})
+	}
+	require.GreaterOrEqual(t, d.scrape(d.base + "/metrics")["pushd_pings_sent_total"], 6.0)
+}
+
+func TestIdle(t *testing.T) {
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, IdleTimeout: time.Second})
+	idle, awake := d.subscribe("pushd.raw.v1", "a"), d.v1("?topic=a")
+	awake.hear()
+	gone := make(chan error, 1)
+	go func() {
+		_, err := idle.next()
+		gone <- err
+	}()
+	for {
+		awake.say(`{"op":"pong"}`)
+		awake.say(`{"op":"ping"}`)
+		require.Equal(t, "pong", awake.hear().Op)
+		select {
+		case err := <-gone:
+			require.Equal(t, closed{1001, "idle"}, err)
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Everybody is told, and everything ends: also who does not answer a close, who
+// has not said what it wants, who is slow, and who has a page.
+func TestShutdown(t *testing.T) {
+	s, err := server.New(server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	d := &door{Server: s, t: t, http: &http.Client{Transport: &http.Transport{}}, base: "http://" + s.AdminAddr().String()}
+	peers := []*peer{d.subscribe("pushd.raw.v1", "a"), d.v1("?topic=a"), d.subscribe("pushd.v1", "b"), d.subscribe("pushd.raw.v1", "b")}
+	head := d.call("GET /ws?topic=a HTTP/1.1\r\n")
+	page := d.call("POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+	require.Equal(t, 405, page.response().StatusCode)
+	d.connected(5)
+	d.http.CloseIdleConnections()
+	stop()
+	for _, p := range peers {
+		require.Equal(t, ws.StatusCode(1001), p.closedWith().code)
+		p.send(ws.NewCloseFrame(ws.NewCloseFrameBody(1001, "")))
+	}
+	head.ended(0)
+	head.Close()
+	page.Close()
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(4 * time.Second):
+		t.Fatal("everybody has answered, but the server goes on")
+	}
+	require.Zero(t, server.Live(s))
+	_, err = net.Dial("tcp", s.Addr().String())
+	require.Error(t, err)
+}
