@@ -5,4 +5,6 @@ var (
 	Distance = distance
 
 	CgroupLimit = cgroupLimit
+	Connections = connections
+	Shards      = shards
 )

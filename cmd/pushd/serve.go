@@ -8,9 +8,11 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 
+	"github.com/pushd/pushd/conn"
 	"github.com/pushd/pushd/internal/dialect"
 	"github.com/pushd/pushd/internal/server"
 	"github.com/pushd/pushd/tuning"
@@ -60,10 +62,7 @@ func (c *serveCmd) serve(w *world, token string) error {
 		return err
 	}
 	holds := tuning.Holds(openFiles, os.DirFS("/proc"))
-	cfg.MaxConnections = max(1, holds.Connections)
-	if c.MaxConnections > 0 {
-		cfg.MaxConnections = min(c.MaxConnections, holds.Connections)
-	}
+	cfg.MaxConnections = connections(c.MaxConnections, holds.Connections)
 	cfg.AdminToken = token
 	cfg.Logger = c.logger(w)
 	if limit := limitMemory(); limit > 0 {
@@ -75,6 +74,20 @@ func (c *serveCmd) serve(w *world, token string) error {
 	}
 	c.announce(w, s.Addr(), s.AdminAddr(), holds)
 	return s.Run(ctx)
+}
+
+// connections is the limit for a host that holds so many. Where it holds none
+// it is 1, for 0 would be the server's own default.
+func connections(asked, holds int) int {
+	if asked > 0 {
+		holds = min(asked, holds)
+	}
+	return max(1, holds)
+}
+
+// shards is how many there are, one a processor unless asked for.
+func shards(asked, processors int) int {
+	return cmp.Or(asked, min(processors, conn.MaxShards))
 }
 
 // server says to the server what the settings say.
@@ -106,7 +119,7 @@ func (c *settings) server() (server.Config, error) {
 		IdleTimeout:      c.IdleTimeout,
 		PublishTimeout:   c.PublishTimeout,
 
-		Shards:  c.Shards,
+		Shards:  shards(c.Shards, runtime.GOMAXPROCS(0)),
 		Workers: c.Workers,
 
 		Version: about(),

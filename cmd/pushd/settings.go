@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushd/pushd/conn"
 	"github.com/pushd/pushd/internal/dialect"
 )
 
@@ -93,34 +94,43 @@ func (c *settings) check(src *sources) error {
 
 var logLevels = []string{"debug", "info", "warn", "error"}
 
+// checkRanges holds each number against its bounds. A hub refuses what is more
+// than a quarter of a topic's log, of which key, event and record are up to
+// 1 KiB; and of all logs together it leaves the last 64 KiB to publishers that
+// append at once.
 func (c *settings) checkRanges(src *sources) error {
 	const day = 24 * time.Hour
 	for _, r := range []struct {
 		flag       string
 		value, min int64
 		max        int64
+		why        string // what min follows from, where that is another setting
 		zero       string // what 0 means, where it is allowed below min
 		show       func(int64) string
 	}{
-		{"max-connections", int64(c.MaxConnections), 1, 1 << 26, "as many as open files allow", number},
-		{"max-message", int64(c.MaxMessage), 1, 16 << 20, "", bytes},
-		{"max-subscriptions", int64(c.MaxSubscriptions), 1, 1 << 20, "", number},
-		{"max-topics", int64(c.MaxTopics), 1, 1 << 30, "", number},
-		{"log-limit", int64(c.LogLimit), max(64<<10, 2*int64(c.MaxMessage)), 16 << 30, "", bytes},
-		{"log-total", int64(c.LogTotal), int64(c.LogLimit), 1 << 44, "", bytes},
-		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "", duration},
-		{"ping-interval", int64(c.PingInterval), int64(time.Second), int64(time.Hour), "off", duration},
-		{"user-timeout", int64(c.UserTimeout), int64(time.Second), int64(time.Hour), "the kernel's", duration},
-		{"handshake-timeout", int64(c.HandshakeTimeout), int64(100 * time.Millisecond), int64(5 * time.Minute), "", duration},
-		{"idle-timeout", int64(c.IdleTimeout), int64(time.Second), int64(7 * day), "off", duration},
-		{"publish-timeout", int64(c.PublishTimeout), int64(time.Millisecond), int64(5 * time.Minute), "", duration},
-		{"shards", int64(c.Shards), 1, 1 << 10, "one a processor", number},
-		{"workers", int64(c.Workers), 1, 1 << 16, "chosen by the server", number},
+		{"max-connections", int64(c.MaxConnections), 1, 1 << 26, "", "as many as open files allow", number},
+		{"max-message", int64(c.MaxMessage), 1, 16 << 20, "", "", bytes},
+		{"max-subscriptions", int64(c.MaxSubscriptions), 1, 1 << 20, "", "", number},
+		{"max-topics", int64(c.MaxTopics), 1, 1 << 30, "", "", number},
+		{"log-limit", int64(c.LogLimit), 4 * (int64(c.MaxMessage) + 1<<10), 16 << 30, "4 times (max-message + 1KiB)", "", bytes},
+		{"log-total", int64(c.LogTotal), int64(c.LogLimit) + 64<<10, 1 << 44, "log-limit + 64KiB", "", bytes},
+		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "", "", duration},
+		{"ping-interval", int64(c.PingInterval), int64(time.Second), int64(time.Hour), "", "off", duration},
+		{"user-timeout", int64(c.UserTimeout), int64(time.Second), int64(time.Hour), "", "the kernel's", duration},
+		{"handshake-timeout", int64(c.HandshakeTimeout), int64(100 * time.Millisecond), int64(5 * time.Minute), "", "", duration},
+		{"idle-timeout", int64(c.IdleTimeout), int64(time.Second), int64(7 * day), "", "off", duration},
+		{"publish-timeout", int64(c.PublishTimeout), int64(time.Millisecond), int64(5 * time.Minute), "", "", duration},
+		{"shards", int64(c.Shards), 1, conn.MaxShards, "", "one a processor", number},
+		{"workers", int64(c.Workers), 1, 1 << 16, "", "chosen by the server", number},
 	} {
 		if r.min <= r.value && r.value <= r.max || r.zero != "" && r.value == 0 {
 			continue
 		}
-		want := r.show(r.min) + " to " + r.show(r.max)
+		least := r.show(r.min)
+		if r.why != "" {
+			least += " (" + r.why + ")"
+		}
+		want := least + " to " + r.show(r.max)
 		if r.zero != "" {
 			want = "0 (" + r.zero + ") or " + want
 		}

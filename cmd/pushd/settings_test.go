@@ -50,7 +50,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"nothing", "listen:", "pushd.yaml:1: listen: expected text, not nothing"},
 		{"not true or false", "dev: maybe", `pushd.yaml:1: dev: "maybe": expected true or false`},
 		{"twice", "workers: 1\nworkers: 2", "pushd.yaml:2: workers: set twice, first in line 1"},
-		{"out of range", "shards: -1", "pushd.yaml:1: shards: -1: expected 0 (one a processor) or 1 to 1,024"},
+		{"out of range", "shards: -1", "pushd.yaml:1: shards: -1: expected 0 (one a processor) or 1 to 255"},
 		{"not a mapping", "- a", "pushd.yaml:1: expected settings, such as listen: 127.0.0.1:8080"},
 		{"not YAML", "a: b: c", "pushd.yaml:1: mapping values are not allowed"},
 		{"not YAML further down", "listen: :1\n# a\na: b: c", "pushd.yaml:3: mapping values are not allowed"},
@@ -79,8 +79,10 @@ func TestSettingMistakes(t *testing.T) {
 		{[]string{"--handshake-timeout=0"}, "--handshake-timeout: 0s: expected 100ms to 5m"},
 		{[]string{"--max-connections=-1"}, "--max-connections: -1: expected 0 (as many as open files allow) or 1 to 67,108,864"},
 		{[]string{"--max-message=0"}, "--max-message: 0: expected 1 to 16MiB"},
-		{[]string{"--log-limit=1KiB"}, "--log-limit: 1KiB: expected 128KiB to 16GiB"},
-		{[]string{"--log-total=1MiB"}, "--log-total: 1MiB: expected 4MiB to 16384GiB"},
+		{[]string{"--log-limit=1KiB"}, "--log-limit: 1KiB: expected 260KiB (4 times (max-message + 1KiB)) to 16GiB"},
+		{[]string{"--max-message=1MiB"}, "--log-limit: 4MiB: expected 4100KiB (4 times (max-message + 1KiB)) to 16GiB"},
+		{[]string{"--log-total=4MiB"}, "--log-total: 4MiB: expected 4160KiB (log-limit + 64KiB) to 16384GiB"},
+		{[]string{"--shards=256"}, "--shards: 256: expected 0 (one a processor) or 1 to 255"},
 		{[]string{"--listen=8080"}, `--listen: "8080": expected HOST:PORT, :PORT or a URL without a path`},
 		{[]string{"--listen=:99999"}, `--listen: ":99999": expected HOST:PORT`},
 		{[]string{"--listen=http://h:1/ws"}, `--listen: "http://h:1/ws": expected HOST:PORT, :PORT or a URL without a path`},
@@ -107,9 +109,22 @@ func TestGoodSettings(t *testing.T) {
 	for _, args := range [][]string{
 		{"--dev"}, {"--demo"}, {"--dev", "--listen=localhost:0"}, {"--demo", "--listen=:8080"}, {"--listen=http://[::1]:80"},
 		{"--admin=unix:/run/x"}, {"--admin=[::1]:80"}, {"--admin=:80", "--admin-token-file", token},
+		{"--max-message=1MiB", "--log-limit=4100KiB", "--log-total=4164KiB"}, {"--shards=255"},
 		{"--user-timeout=0", "--ping-interval=0", "--idle-timeout=0"},
 	} {
 		require.Zero(t, pushd(append([]string{"serve", "--check-config"}, args...)...).code, args)
+	}
+}
+
+func TestShards(t *testing.T) {
+	for _, c := range []struct{ asked, processors, want int }{{0, 2, 2}, {0, 255, 255}, {0, 384, 255}, {3, 2, 3}} {
+		require.Equal(t, c.want, main.Shards(c.asked, c.processors), c)
+	}
+}
+
+func TestConnections(t *testing.T) {
+	for _, c := range []struct{ asked, holds, want int }{{0, 900, 900}, {50, 900, 50}, {1000, 900, 900}, {0, 0, 1}, {50, 0, 1}} {
+		require.Equal(t, c.want, main.Connections(c.asked, c.holds), c)
 	}
 }
 
