@@ -57,9 +57,7 @@ func (s *Shard) join(name string, dialect uint8) (*audience, error) {
 	}
 	head := t.log.head
 	a := &audience{shard: s, topic: t, dialect: dialect, low: head, cursor: head}
-	var scratch Message
-	scratch.Topic, scratch.Epoch = t.name, t.epoch
-	s.hub.memory.Add(int64(t.log.use(dialect, head, &scratch)))
+	t.log.use(dialect)
 	t.audiences = append(t.audiences, a)
 	if n := len(s.free); n > 0 {
 		a.index, s.free = s.free[n-1], s.free[:n-1]
@@ -77,7 +75,11 @@ func (s *Shard) remove(a *audience) {
 	t := a.topic
 	t.mu.Lock()
 	s.hub.memory.Add(int64(-t.removeLocked(a, s.hub.now())))
+	silent := t.log.head == 0
 	t.mu.Unlock()
+	if silent { // nobody can resume it; and names that subscribers make up must not stay
+		s.hub.forget(t, func() bool { return t.log.head == 0 })
+	}
 	s.audiences[a.index] = nil
 	s.free = append(s.free, a.index)
 }
@@ -90,8 +92,8 @@ func (s *Shard) step(a *audience, until time.Time) (more bool) {
 	}
 	began := time.Now()
 	delivered, bytes, writes := uint64(0), 0, 0
-	for ; a.next < a.stop; a.next++ {
-		if writes&15 == 15 && !time.Now().Before(until) {
+	for n := 0; a.next < a.stop; a.next++ {
+		if n++; n%16 == 0 && !time.Now().Before(until) {
 			break
 		}
 		i := a.members[a.next]

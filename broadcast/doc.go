@@ -9,7 +9,7 @@
 // log and mark audiences dirty.
 //
 // The package moves bytes through a [Writer] and knows nothing of sockets or
-// protocols. The rules that keep it correct (B1 to B8) stand in
+// protocols. The rules that keep it correct (B1 to B10) stand in
 // docs/ARCHITECTURE.md.
 //
 // Hub's methods may be called from any goroutine. Shard's methods, except where

@@ -8,6 +8,9 @@ import (
 // MaxChunk is the largest chunk that holds more than one message.
 const MaxChunk = maxChunk
 
+// RecordCost is what a message takes beside its frame, key and event.
+const RecordCost = recordCost
+
 // Log lets tests drive a topic's log without a topic.
 type Log struct{ log topicLog }
 
@@ -24,12 +27,20 @@ func (l *Log) Evict() (freed int)                    { return l.log.evict() }
 func (l *Log) Disuse(d uint8) (freed int)            { return l.log.disuse(d) }
 func (l *Log) Bounds() (tail, head uint64, size int) { return l.log.tail, l.log.head, l.log.size }
 func (l *Log) Check() error                          { return l.log.check() }
-func (l *Log) Memory() int                           { return l.log.memory() }
+func (l *Log) Memory() int                           { return l.log.memory }
 
-// Use puts dialect d in use, as subscribing to topic with since does.
-func (l *Log) Use(d uint8, since uint64, topic, epoch string) (grown int) {
-	return l.log.use(d, since, &Message{Topic: topic, Epoch: epoch})
+// Use puts dialect d in use.
+func (l *Log) Use(d uint8) { l.log.use(d) }
+
+// Encode returns messages that dialect d's tape does not have.
+func (l *Log) Encode(d uint8, start, limit uint64, topic, epoch string) Segment {
+	b := backlog{m: Message{Topic: topic, Epoch: epoch}}
+	s := l.log.encode(d, start, limit, &b)
+	return Segment{s, s.start, s.end, s.a, s.b}
 }
+
+// Covers reports whether dialect d's tape has what follows start.
+func (l *Log) Covers(d uint8, start uint64) bool { return l.log.covers(d, start) }
 
 // Message returns the message at offset, without topic and epoch.
 func (l *Log) Message(offset uint64) (m Message) {
@@ -61,10 +72,14 @@ func (l *Log) Segment(d uint8, start, limit uint64) Segment {
 // Split says where a write of n bytes stopped.
 func (s *Segment) Split(n int) (begun uint64, rest []byte) { return s.s.split(n) }
 
-func (l *topicLog) memory() (n int) {
+// counted is what memory ought to be.
+func (l *topicLog) counted() (n int) {
 	for d := range l.tapes {
 		for _, c := range l.tapes[d].chunks {
-			n += cap(c.data)
+			n += cap(c.data) + len(c.records)*recordCost
+			for _, r := range c.records {
+				n += len(r.key) + len(r.event)
+			}
 		}
 	}
 	return n
@@ -103,6 +118,9 @@ func (l *topicLog) check() error {
 	if n := len(l.tapes[0].chunks); n == 0 != (l.tail == l.head) || n > 0 && l.tapes[0].chunks[0].first != l.tail+1 {
 		return fmt.Errorf("%d chunks for (%d, %d]", n, l.tail, l.head)
 	}
+	if n := l.counted(); n != l.memory {
+		return fmt.Errorf("memory is %d, counted %d", l.memory, n)
+	}
 	if size != l.size || size > l.limit {
 		return fmt.Errorf("size is %d, counted %d, limit %d", l.size, size, l.limit)
 	}
@@ -116,7 +134,7 @@ func (h *Hub) Check() error {
 	for _, t := range h.topics {
 		t.mu.Lock()
 		err := t.log.check()
-		memory += t.log.memory()
+		memory += t.log.memory
 		for _, a := range t.audiences {
 			if a.low < t.log.tail || a.low > a.cursor || a.cursor > t.log.head {
 				err = fmt.Errorf("audience at (%d, %d] of a log of (%d, %d]", a.low, a.cursor, t.log.tail, t.log.head)

@@ -228,33 +228,33 @@ func (h *Hub) reclaim() bool {
 // resume window. Call it now and then; it looks at every topic.
 func (h *Hub) Sweep() {
 	before := h.now() - int64(h.cfg.ResumeWindow)
-	idle := func(t *topic) bool {
-		return !t.gone && len(t.audiences) == 0 && t.used < before // gone: by another Sweep, and its name may be a new topic's
-	}
 	var old []*topic
 	h.mu.RLock()
 	for _, t := range h.topics {
 		t.mu.Lock()
-		if idle(t) {
+		if len(t.audiences) == 0 && t.used < before {
 			old = append(old, t)
 		}
 		t.mu.Unlock()
 	}
 	h.mu.RUnlock()
 	for _, t := range old {
-		h.mu.Lock()
-		t.mu.Lock()
-		if idle(t) {
-			t.gone = true
-			delete(h.topics, t.name)
-			for d := range t.log.tapes {
-				for _, c := range t.log.tapes[d].chunks {
-					h.memory.Add(int64(-cap(c.data)))
-				}
-				t.log.tapes[d].chunks = nil // so that reclaim, which may have seen t already, finds nothing to give back again
-			}
-		}
-		t.mu.Unlock()
-		h.mu.Unlock()
+		h.forget(t, func() bool { return t.used < before })
 	}
+}
+
+// forget takes t from the hub (rule B10), if it has no audience and still, which
+// is asked under both locks, says so.
+func (h *Hub) forget(t *topic, still func() bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone || len(t.audiences) > 0 || !still() { // gone: its name may be a new topic's
+		return
+	}
+	t.gone = true
+	delete(h.topics, t.name)
+	h.memory.Add(int64(-t.log.memory))
+	t.log = topicLog{tapes: make([]tape, 1)} // reclaim, which may have seen t already, finds nothing to give back again
 }

@@ -246,7 +246,7 @@ func TestDialectOutOfUse(t *testing.T) {
 		func() { two.work(past); two.Leave(&two.sockets[0].list) },
 	} {
 		step()
-		if got, want := h.Stats().LogBytes, []int64{8 << 10, 8 << 10, 4 << 10}[i]; got != want {
+		if got, want := h.Stats().LogBytes, []int64{8 << 10, 8 << 10, 4 << 10}[i]+broadcast.RecordCost; got != want {
 			t.Errorf("step %d: %d bytes, want %d", i, got, want)
 		}
 	}
@@ -294,5 +294,22 @@ func TestList(t *testing.T) {
 				t.Errorf("list %d, %d subscriptions", *list, s.Stats().Subscriptions.Load())
 			}
 		})
+	}
+}
+
+// TestTopicsThatSubscribersMakeUp go with them, unless something was published.
+func TestTopicsThatSubscribersMakeUp(t *testing.T) {
+	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	s := newShard(t, h, 1)
+	s.subscribe(0, "silent", 0, nil)
+	s.subscribe(0, "spoken", 0, nil)
+	publish(t, h, "spoken", 1, 10)
+	s.work(past)
+	s.Leave(&s.sockets[0].list)
+	if _, ok := h.Topic("silent"); ok {
+		t.Error("a topic is left that nothing was published to")
+	}
+	if _, ok := h.Topic("spoken"); !ok {
+		t.Error("a topic is gone that could be resumed")
 	}
 }

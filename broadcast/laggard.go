@@ -95,8 +95,13 @@ func (s *Shard) advance(l *laggard) {
 	t.mu.Lock()
 	lost := l.cursor < t.log.tail
 	var seg segment
-	if !lost {
+	switch {
+	case lost:
+	case t.log.covers(a.dialect, l.cursor):
 		seg = t.log.segment(a.dialect, l.cursor, limit)
+	default:
+		s.backlog.m.Topic, s.backlog.m.Epoch = t.name, t.epoch
+		seg = t.log.encode(a.dialect, l.cursor, limit, &s.backlog)
 	}
 	t.mu.Unlock()
 	if lost {

@@ -63,10 +63,11 @@ type topicLog struct {
 	encoders []Encoder
 	limit    int // bytes of dialect 0's frames and records
 
-	head  uint64 // offset of the newest message; 0 before the first
-	tail  uint64 // messages in (tail, head] are held
-	size  int    // what limit bounds
-	tapes []tape // by dialect; 0 is always in use
+	head   uint64 // offset of the newest message; 0 before the first
+	tail   uint64 // messages in (tail, head] are held
+	size   int    // what limit bounds
+	memory int    // size, but with chunks by their capacity, in every dialect
+	tapes  []tape // by dialect; 0 is always in use
 
 	encoding Message // what encoders are shown, so that the publisher's own can stay on its stack
 }
@@ -112,8 +113,10 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 			}
 			c.records = append(c.records, record{at: at, key: m.Key, event: m.Event, size: uint32(len(m.Payload)), kind: m.Kind})
 			l.size += len(c.data) - before + len(m.Key) + len(m.Event) + recordCost
+			grown += len(m.Key) + len(m.Event) + recordCost
 		}
 	}
+	l.memory += grown
 	l.encoding.Payload = nil // it was only lent
 	return grown
 }
@@ -149,10 +152,11 @@ func (l *topicLog) evictable(low uint64) bool {
 func (l *topicLog) evict() (freed int) {
 	old := l.tapes[0].chunks[0]
 	l.tail = old.last()
-	l.size -= len(old.data) + len(old.records)*recordCost
+	freed = len(old.records) * recordCost
 	for i := range old.records {
-		l.size -= len(old.records[i].key) + len(old.records[i].event)
+		freed += len(old.records[i].key) + len(old.records[i].event)
 	}
+	l.size -= len(old.data) + freed
 	for d := range l.tapes {
 		t := &l.tapes[d]
 		n := 0
@@ -162,30 +166,12 @@ func (l *topicLog) evict() (freed int) {
 		}
 		t.chunks = slices.Delete(t.chunks, 0, n)
 	}
+	l.memory -= freed
 	return freed
 }
 
-// use makes sure that dialect d's tape holds every message after since. It
-// returns by how many bytes the log's memory grew.
-func (l *topicLog) use(d uint8, since uint64, m *Message) (grown int) {
-	t := &l.tapes[d]
-	t.inUse = true
-	from, to := max(since, l.tail)+1, l.head
-	if len(t.chunks) > 0 {
-		to = t.chunks[0].first - 1
-	}
-	if from > to {
-		return 0
-	}
-	older := tape{inUse: true}
-	for o := from; o <= to; o++ {
-		l.message(o, m)
-		_, more := l.appendFrame(&older, l.encoders[d], m)
-		grown += more
-	}
-	t.chunks = append(older.chunks, t.chunks...)
-	return grown
-}
+// use has what is published from now on encoded for dialect d as well.
+func (l *topicLog) use(d uint8) { l.tapes[d].inUse = true }
 
 // disuse drops dialect d's tape; dialect 0's always stays.
 func (l *topicLog) disuse(d uint8) (freed int) {
@@ -196,6 +182,7 @@ func (l *topicLog) disuse(d uint8) (freed int) {
 		freed += cap(c.data)
 	}
 	l.tapes[d] = tape{}
+	l.memory -= freed
 	return freed
 }
 

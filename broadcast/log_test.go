@@ -8,15 +8,31 @@ import (
 	"github.com/pushd/pushd/broadcast"
 )
 
-// filled returns a log with messages of these sizes, by plain and full.
+// filled returns a log with messages of these sizes, by plain.
 func filled(t *testing.T, limit int, sizes ...int) *broadcast.Log {
 	t.Helper()
+	return fill(t, broadcast.NewLog(limit, both...), sizes)
+}
+
+// filledTwice returns one by plain and full.
+func filledTwice(t *testing.T, limit int, sizes ...int) *broadcast.Log {
+	t.Helper()
 	l := broadcast.NewLog(limit, both...)
+	l.Use(1)
+	return fill(t, l, sizes)
+}
+
+func fill(t *testing.T, l *broadcast.Log, sizes []int) *broadcast.Log {
+	t.Helper()
 	for i, size := range sizes {
-		l.Append(broadcast.Message{Topic: "a", Epoch: "abcdefgh", Payload: payload(uint32(i), size), Key: keyOf(uint32(i)), Event: eventOf(uint32(i))})
+		appendTo(l, uint32(i), size)
 	}
 	checkLog(t, l)
 	return l
+}
+
+func appendTo(l *broadcast.Log, i uint32, size int) (grown int) {
+	return l.Append(broadcast.Message{Topic: "a", Epoch: "abcdefgh", Payload: payload(i, size), Key: keyOf(i), Event: eventOf(i)})
 }
 
 func checkLog(t *testing.T, l *broadcast.Log) {
@@ -34,7 +50,7 @@ func TestLogChunks(t *testing.T) {
 		limit int
 		sizes []int
 		lasts []uint64 // of the chunks
-		bytes int      // what they take
+		bytes int      // what they take, without records
 	}{
 		{"empty", 1 << 20, nil, nil, 0},
 		{"one", 1 << 20, []int{10}, []uint64{1}, 4 << 10},
@@ -50,8 +66,11 @@ func TestLogChunks(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			l := filled(t, test.limit, test.sizes...)
+			for i := range uint32(len(test.sizes)) {
+				test.bytes += broadcast.RecordCost + len(keyOf(i)) + len(eventOf(i))
+			}
 			if got := l.Lasts(0); !slices.Equal(got, test.lasts) || l.Memory() != test.bytes {
-				t.Errorf("chunks end at %v and take %d bytes, want %v and %d", got, l.Memory(), test.lasts, test.bytes)
+				t.Errorf("chunks end at %v and take %d bytes with records, want %v and %d", got, l.Memory(), test.lasts, test.bytes)
 			}
 			for o := range uint64(len(test.sizes)) {
 				m := l.Message(o + 1)
@@ -65,8 +84,7 @@ func TestLogChunks(t *testing.T) {
 }
 
 func TestLogEvicts(t *testing.T) {
-	l := filled(t, 64<<10, repeat(20, 1024-headSize)...) // chunks end at 4, 12, 20
-	l.Use(1, 0, "a", "abcdefgh")
+	l := filledTwice(t, 64<<10, repeat(20, 1024-headSize)...) // chunks end at 4, 12, 20
 	for _, step := range []struct {
 		low  uint64
 		can  bool
@@ -98,33 +116,35 @@ func TestLogEvicts(t *testing.T) {
 	}
 }
 
-// TestLogBackfills brings a dialect into use at each offset, and then a second
-// time at each earlier one.
-func TestLogBackfills(t *testing.T) {
-	const n = 12
-	want := filled(t, 32<<10, repeat(n, 900)...)
-	want.Use(1, 0, "a", "abcdefgh")
-	for first := range uint64(n + 1) {
-		for second := range first + 1 {
-			l := filled(t, 32<<10, repeat(n-1, 900)...)
+// TestLogBacklog brings a dialect into use at each offset, and reads from each
+// earlier one.
+func TestLogBacklog(t *testing.T) {
+	const n = 60 // more than a turn encodes
+	want := filledTwice(t, 128<<10, repeat(n, 900)...)
+	for used := range uint64(n + 1) {
+		l := filled(t, 128<<10, repeat(int(used), 900)...)
+		l.Use(1)
+		for i := used; i < n; i++ {
 			before := l.Memory()
-			grown := l.Use(1, min(first, n-1), "a", "abcdefgh")
-			grown += l.Append(broadcast.Message{Topic: "a", Epoch: "abcdefgh", Payload: payload(n-1, 900), Key: keyOf(n - 1), Event: eventOf(n - 1)})
-			grown += l.Use(1, second, "a", "abcdefgh")
-			checkLog(t, l)
-			if before+grown != l.Memory() {
-				t.Fatalf("in use from %d, then %d: grew by %d, said %d", first, second, l.Memory()-before, grown)
+			if grown := appendTo(l, uint32(i), 900); before+grown != l.Memory() {
+				t.Fatalf("grew by %d, said %d", l.Memory()-before, grown)
 			}
-			if got, want := readAll(l, 1, second, n), readAll(want, 1, second, n); !bytes.Equal(got, want) {
-				t.Fatalf("in use from %d, then %d: %d bytes, want %d", first, second, len(got), len(want))
+		}
+		checkLog(t, l)
+		for from := range uint64(n) {
+			if l.Covers(1, from) != (from >= used) {
+				t.Fatalf("in use from %d: covers what follows %d: %t", used, from, l.Covers(1, from))
 			}
-			with := l.Memory()
-			if freed := l.Disuse(1); with-freed != l.Memory() || len(l.Lasts(1)) != 0 {
-				t.Fatalf("disuse freed %d of %d bytes, %d are left", freed, with, l.Memory())
+			if got, want := readAll(l, 1, from, n), readAll(want, 1, from, n); !bytes.Equal(got, want) {
+				t.Fatalf("in use from %d, read from %d: %d bytes, want %d", used, from, len(got), len(want))
 			}
-			if freed := l.Disuse(0); freed != 0 {
-				t.Fatal("dialect 0, which holds the payloads, was dropped")
-			}
+		}
+		with := l.Memory()
+		if freed := l.Disuse(1); with-freed != l.Memory() || len(l.Lasts(1)) != 0 {
+			t.Fatalf("disuse freed %d of %d bytes, %d are left", freed, with, l.Memory())
+		}
+		if freed := l.Disuse(0); freed != 0 {
+			t.Fatal("dialect 0, which holds the payloads, was dropped")
 		}
 	}
 }
@@ -132,21 +152,26 @@ func TestLogBackfills(t *testing.T) {
 // readAll returns what stands in (from, to], segment by segment.
 func readAll(l *broadcast.Log, d uint8, from, to uint64) (all []byte) {
 	for from < to {
-		s := l.Segment(d, from, to)
+		s := l.Encode(d, from, to, "a", "abcdefgh")
+		if l.Covers(d, from) {
+			s = l.Segment(d, from, to)
+		}
 		all = append(append(all, s.A...), s.B...)
 		from = s.End
 	}
 	return all
 }
 
-// TestBackfillAfterEviction brings a dialect into use that begins within what
-// was evicted.
-func TestBackfillAfterEviction(t *testing.T) {
-	l := filled(t, 64<<10, repeat(20, 1024-headSize)...)
-	l.Use(1, 6, "a", "abcdefgh") // frames are larger: its chunks end elsewhere
+// TestBacklogAfterEviction reads what lies between what was evicted and where
+// the dialect came into use.
+func TestBacklogAfterEviction(t *testing.T) {
+	l := filled(t, 64<<10, repeat(16, 1024-headSize)...)
+	l.Use(1)
+	for i := range 4 {
+		appendTo(l, uint32(16+i), 1024-headSize)
+	}
 	l.Evict()
 	l.Evict() // tail is 12
-	l.Use(1, 3, "a", "abcdefgh")
 	checkLog(t, l)
 	frames, err := parseAll(readAll(l, 1, 12, 20))
 	if err != nil || len(frames) != 8 || frames[0].Offset != 13 {

@@ -13,8 +13,44 @@ type segment struct {
 	at         int64       // when its first message was published
 }
 
+// covers reports whether dialect d's tape has what follows start. It begins
+// where the dialect came into use.
+func (l *topicLog) covers(d uint8, start uint64) bool {
+	chunks := l.tapes[d].chunks
+	return len(chunks) > 0 && chunks[0].first <= start+1
+}
+
+// backlog is where a segment is made for who reads what lies before its
+// dialect's tape: a resume after the last subscriber had gone.
+type backlog struct {
+	m    Message
+	data []byte
+	ends []uint32
+}
+
+// backlogTurn is how much is encoded at a time: the topic's lock is held.
+const backlogTurn = 16 << 10
+
+// encode returns the messages of dialect d in (start, limit], as many as make a
+// turn, up to where its tape begins. The segment is b's, valid until the next.
+func (l *topicLog) encode(d uint8, start, limit uint64, b *backlog) segment {
+	if chunks := l.tapes[d].chunks; len(chunks) > 0 {
+		limit = min(limit, chunks[0].first-1)
+	}
+	if cap(b.data) > 4*backlogTurn {
+		b.data = nil
+	}
+	b.data, b.ends = b.data[:0], b.ends[:0]
+	for o := start + 1; o <= limit && len(b.data) < backlogTurn; o++ {
+		l.message(o, &b.m)
+		b.data = l.encoders[d].AppendMessage(b.data, &b.m)
+		b.ends = append(b.ends, uint32(len(b.data)))
+	}
+	return segment{start: start, end: start + uint64(len(b.ends)), a: b.data, ends: [2][]uint32{b.ends}}
+}
+
 // segment returns the messages of dialect d in (start, limit], as many as stand
-// in two chunks. Everything after start must be held.
+// in two chunks. Everything after start must be held, and covered.
 func (l *topicLog) segment(d uint8, start, limit uint64) segment {
 	s := segment{start: start, end: start}
 	if start >= limit {

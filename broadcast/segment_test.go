@@ -10,8 +10,7 @@ import (
 // every byte, and compares with a walk over the frames.
 func TestSegmentSplit(t *testing.T) {
 	sizes := []int{0, 1, 40, 4000, 7, 9000, 12, 3}
-	l := filled(t, 1<<20, sizes...)
-	l.Use(1, 0, "a", "abcdefgh")
+	l := filledTwice(t, 1<<20, sizes...)
 	for d := range uint8(2) {
 		for start := range uint64(len(sizes)) {
 			for limit := start + 1; limit <= uint64(len(sizes)); limit++ {

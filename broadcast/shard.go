@@ -51,10 +51,11 @@ type Shard struct {
 	free      []uint32    // free places in audiences
 	lags      map[uint32]*laggard
 
-	passes []*audience // audiences with news, each once, in the order in which they are served
-	ready  []*laggard  // laggards that may go on, each once
-	turn   bool        // whose turn it is: the laggards'
-	stats  ShardStats
+	backlog backlog
+	passes  []*audience // audiences with news, each once, in the order in which they are served
+	ready   []*laggard  // laggards that may go on, each once
+	turn    bool        // whose turn it is: the laggards'
+	stats   ShardStats
 
 	dirtyMu sync.Mutex
 	dirty   []*audience // marked, not yet seen by the owner
@@ -92,10 +93,7 @@ func (s *Shard) Work(until time.Time) (more bool) {
 		}
 		s.turn = !s.turn
 		if s.turn && len(s.ready) > 0 || len(s.passes) == 0 {
-			l := s.ready[0]
-			s.ready = pop(s.ready)
-			l.queued = false
-			s.advance(l)
+			s.catchUp(until)
 			continue
 		}
 		a := s.passes[0]
@@ -110,6 +108,18 @@ func (s *Shard) Work(until time.Time) (more bool) {
 		}
 	}
 	return false
+}
+
+// catchUp lets laggards go on, each by a segment in turn, for half of the time
+// that is left: a pass may take all that it is given.
+func (s *Shard) catchUp(until time.Time) {
+	half := time.Now().Add(time.Until(until) / 2)
+	for more := true; more && len(s.ready) > 0; more = time.Now().Before(half) {
+		l := s.ready[0]
+		s.ready = pop(s.ready)
+		l.queued = false
+		s.advance(l)
+	}
 }
 
 // pop drops the first element; the array is used again when it runs empty.

@@ -81,8 +81,6 @@ func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, 
 	r := Subscribed{Position: Position{epoch, a.cursor}}
 	if since != nil && since.Epoch == epoch && since.Offset >= tail && since.Offset <= head {
 		r.Recovered = true
-		scratch := Message{Topic: t.name, Epoch: epoch}
-		s.hub.memory.Add(int64(t.log.use(dialect, since.Offset, &scratch)))
 	}
 	t.mu.Unlock()
 	if r.Recovered {
