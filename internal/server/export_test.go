@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"sync"
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
@@ -64,4 +65,23 @@ func PageBody(ctx context.Context, read, rest string) string {
 	p.take(fds[1], []byte(read))
 	unix.Write(fds[0], []byte(rest))
 	return <-body
+}
+
+// ClosePagesWhileTaking hands n pages over while the listener closes, which
+// nobody accepts from, and returns how many are left.
+func ClosePagesWhileTaking(n int) int64 {
+	p := &pages{max: int64(n), given: make(chan given, n), closed: make(chan struct{})}
+	var both sync.WaitGroup
+	both.Go(func() {
+		for range n {
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				panic(err)
+			}
+			p.take(fd, nil)
+		}
+	})
+	both.Go(func() { p.Close() })
+	both.Wait()
+	return p.live.Load()
 }
