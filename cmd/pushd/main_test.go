@@ -155,3 +155,9 @@ func TestPublish(t *testing.T) {
 		`/v1/messages application/x-ndjson Bearer s3 {"topic":"a","data":1}` + "\n" + `{"topic":"bad topic","data":1}` + "\n",
 	}, heard)
 }
+
+func TestLineIsNotJSON(t *testing.T) {
+	r := call{args: []string{"publish", "a", "-", "--type", "json"}, stdin: "\"\xff\"\n"}.run()
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stderr, `line 1: --type json: "\"\xff\"" is not JSON`)
+}

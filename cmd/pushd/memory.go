@@ -36,7 +36,7 @@ func cgroupLimit(read func(string) ([]byte, error)) (least int64) {
 	if b, err := read("/proc/self/cgroup"); err == nil {
 		for line := range strings.Lines(string(b)) {
 			if own, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok && !strings.HasPrefix(own, "/..") {
-				group = own
+				group = path.Clean("/" + own)
 			}
 		}
 	}

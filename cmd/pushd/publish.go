@@ -87,7 +87,7 @@ func (c *publishCmd) one(w *world, publisher *client.Publisher) error {
 // kind judges a payload by --type.
 func (c *publishCmd) kind(payload []byte) (client.Kind, error) {
 	switch {
-	case c.Type == "json" && !json.Valid(payload):
+	case c.Type == "json" && client.KindOf(payload) != client.JSON:
 		return 0, fmt.Errorf("--type json: %.60q is not JSON", payload)
 	case c.Type == "text" && !utf8.Valid(payload):
 		return 0, fmt.Errorf("--type text: %.60q is not UTF-8", payload)

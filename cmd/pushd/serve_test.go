@@ -109,6 +109,11 @@ func TestEndToEnd(t *testing.T) {
 	_, after, _ := strings.Cut(heard.String(), `{"n":1}`+"\n")
 	require.Equal(t, n, strings.Count(after, "line\n"))
 
+	const odd = `{"n" : "<&>\u003c"}`
+	r = call{args: []string{"publish", "news", "-", "--admin", admin}, stdin: odd + "\n"}.run()
+	require.Zero(t, r.code, r.stderr)
+	heard.await(t, regexp.QuoteMeta(odd)+`\n`)
+
 	r = pushd("subscribe", "news", "--url", url, "--since", position, "--count", "2", "--format", "json")
 	require.Zero(t, r.code, r.stderr)
 	require.Equal(t, 2, strings.Count(r.stdout, `"text":"line"`), r.stdout)

@@ -1,8 +1,10 @@
 package client
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"unicode/utf8"
 )
 
@@ -15,16 +17,16 @@ const (
 	Binary             // any bytes
 )
 
-// KindOf takes payload for JSON if it is valid JSON, else for text if it is
-// UTF-8, else for binary.
+// KindOf takes payload for JSON if it is that, which is UTF-8 too (RFC 8259,
+// 8.1), else for text if it is UTF-8, else for binary.
 func KindOf(payload []byte) Kind {
 	switch {
-	case json.Valid(payload):
+	case !utf8.Valid(payload):
+		return Binary
+	case json.Valid(payload): // which does not look at the bytes of strings
 		return JSON
-	case utf8.Valid(payload):
-		return Text
 	}
-	return Binary
+	return Text
 }
 
 // contentType is the media type by which the admin door tells the kinds.
@@ -39,29 +41,33 @@ func (k Kind) contentType() string {
 }
 
 // AppendLine appends d as one line of NDJSON for Stream, without the newline.
-// d.Payload must be what d.Kind says.
+// d.Payload must be what d.Kind says; JSON is appended exactly as it is given,
+// for subscribers to get it so. The error is of JSON that is more than one line.
 func AppendLine(dst []byte, d Draft) ([]byte, error) {
-	line := struct {
-		Topic  string          `json:"topic"`
-		Key    string          `json:"key,omitempty"`
-		Event  string          `json:"event,omitempty"`
-		Data   json.RawMessage `json:"data,omitempty"`
-		Text   *string         `json:"text,omitempty"`
-		Base64 *string         `json:"base64,omitempty"`
-	}{Topic: d.Topic, Key: d.Key, Event: d.Event}
+	if d.Kind == JSON && bytes.IndexByte(d.Payload, '\n') >= 0 {
+		return dst, errors.New("JSON with line breaks: expected it on one line")
+	}
+	dst = appendField(append(dst, '{'), "topic", d.Topic)
+	if d.Key != "" {
+		dst = appendField(append(dst, ','), "key", d.Key)
+	}
+	if d.Event != "" {
+		dst = appendField(append(dst, ','), "event", d.Event)
+	}
+	dst = append(dst, ',')
 	switch d.Kind {
 	case JSON:
-		line.Data = d.Payload
+		dst = append(append(dst, `"data":`...), d.Payload...)
 	case Text:
-		text := string(d.Payload)
-		line.Text = &text
+		dst = appendField(dst, "text", string(d.Payload))
 	default:
-		b := base64.StdEncoding.EncodeToString(d.Payload)
-		line.Base64 = &b
+		dst = appendField(dst, "base64", base64.StdEncoding.EncodeToString(d.Payload))
 	}
-	b, err := json.Marshal(line)
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, b...), nil
+	return append(dst, '}'), nil
+}
+
+// appendField appends a member of an object.
+func appendField(dst []byte, name, value string) []byte {
+	b, _ := json.Marshal(value) // cannot fail: a string
+	return append(append(append(append(dst, '"'), name...), `":`...), b...)
 }

@@ -247,10 +247,10 @@ func TestStreamWraps(t *testing.T) {
 	wrap := func(dst, line []byte) ([]byte, error) {
 		return client.AppendLine(dst, client.Draft{Topic: "t", Key: "k", Kind: client.KindOf(line), Payload: line})
 	}
-	_, _, err := stream(t, l, &clock{}, strings.NewReader("{\"a\": 1}\nhi \"you\"\n\xff\n"), client.StreamConfig{Wrap: wrap})
+	_, _, err := stream(t, l, &clock{}, strings.NewReader("{\"a\": \"<&>\"}\nhi \"you\"\n\"\xff\"\n"), client.StreamConfig{Wrap: wrap})
 	require.NoError(t, err)
-	require.Equal(t, [][]string{{`{"topic":"t","key":"k","data":{"a":1}}`,
-		`{"topic":"t","key":"k","text":"hi \"you\""}`, `{"topic":"t","key":"k","base64":"/w=="}`}}, l.requests)
+	require.Equal(t, [][]string{{`{"topic":"t","key":"k","data":{"a": "<&>"}}`,
+		`{"topic":"t","key":"k","text":"hi \"you\""}`, `{"topic":"t","key":"k","base64":"Iv8i"}`}}, l.requests)
 	_, _, err = stream(t, l, &clock{}, strings.NewReader("a\n\nb"), client.StreamConfig{
 		Wrap: func(_, line []byte) ([]byte, error) {
 			if string(line) == "b" {
@@ -259,6 +259,25 @@ func TestStreamWraps(t *testing.T) {
 			return line, nil
 		}})
 	require.EqualError(t, err, "line 3: not this one")
+}
+
+func TestAppendLine(t *testing.T) {
+	for _, c := range []struct {
+		label string
+		draft client.Draft
+		want  string
+	}{
+		{"JSON as it is", client.Draft{Topic: "t", Payload: []byte(` [1,  "<\u003c>"] `)}, `> {"topic":"t","data": [1,  "<\u003c>"] }`},
+		{"all members", client.Draft{Topic: "a\"b", Key: "k", Event: "e", Kind: client.Text}, `> {"topic":"a\"b","key":"k","event":"e","text":""}`},
+		{"binary", client.Draft{Topic: "t", Kind: client.Binary, Payload: []byte{0xff}}, `> {"topic":"t","base64":"/w=="}`},
+	} {
+		line, err := client.AppendLine([]byte("> "), c.draft)
+		require.NoError(t, err, c.label)
+		require.Equal(t, c.want, string(line), c.label)
+	}
+	line, err := client.AppendLine([]byte("> "), client.Draft{Topic: "t", Payload: []byte("[\n]")})
+	require.EqualError(t, err, "JSON with line breaks: expected it on one line")
+	require.Equal(t, "> ", string(line))
 }
 
 func TestStreamPace(t *testing.T) {
