@@ -1,6 +1,8 @@
 package conn
 
 import (
+	"strings"
+
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 )
@@ -111,7 +113,7 @@ func (s *Shard) free(c *Conn) {
 		unix.Close(int(c.fd))
 	}
 	s.table.due(c.slot).Store(0)
-	c.fd, c.flags, c.Kind, c.List, c.opened, c.lastWrite = -1, 0, 0, 0, 0, 0
+	c.fd, c.flags, c.Kind, c.List, c.opened, c.pinged, c.lastWrite = -1, 0, 0, 0, 0, 0, 0
 	c.lastRead.Store(0)
 	c.word.Store(uint64(w.generation()+1) << 32)
 	s.table.release(c.slot)
@@ -134,7 +136,9 @@ func (s *Shard) closeFrame(code ws.StatusCode, reason string) []byte {
 		return s.control(ws.OpClose, nil)
 	}
 	var body [ws.MaxControlFramePayloadSize]byte
-	n := 2 + min(len(reason), len(body)-2)
-	ws.PutCloseFrameBody(body[:n], code, reason[:n-2])
-	return s.control(ws.OpClose, body[:n])
+	if most := len(body) - 2; len(reason) > most { // cut between two characters
+		reason = strings.ToValidUTF8(reason[:most], "")
+	}
+	ws.PutCloseFrameBody(body[:2+len(reason)], code, reason)
+	return s.control(ws.OpClose, body[:2+len(reason)])
 }

@@ -58,6 +58,7 @@ type Conn struct {
 	lastRead  atomic.Uint32 // in ticks
 	lastWrite uint32        // in ticks; the shard's
 	opened    uint32        // in ticks
+	pinged    uint32        // in ticks
 
 	// List is free for the Owner's use: it is 0 when the connection begins.
 	List uint32

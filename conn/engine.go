@@ -23,6 +23,9 @@ type Handler interface {
 	// Request is called when a request head has come whole. It must Accept,
 	// Refuse or HandOff.
 	Request(c *Conn, r *Request, p *Post)
+	// Refuses is called when a message begins. It returns the reason for which
+	// c's messages of that kind are refused, with code 1003, or "".
+	Refuses(c *Conn, op ws.OpCode) (reason string)
 	// Message is called with a whole data message. The payload is valid during
 	// the call; text is UTF-8.
 	Message(c *Conn, op ws.OpCode, payload []byte, p *Post)
@@ -51,7 +54,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	setDefault(&c.Shards, runtime.GOMAXPROCS(0))
+	setDefault(&c.Shards, min(runtime.GOMAXPROCS(0), MaxShards))
 	setDefault(&c.MaxConns, 10_000)
 	setDefault(&c.Headroom, 64)
 	setDefault(&c.MaxMessage, 64<<10)
@@ -106,8 +109,12 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Shards < 1 || cfg.Shards > MaxShards {
 		return nil, fmt.Errorf("conn: %d shards: expected 1 to %d", cfg.Shards, MaxShards)
 	}
+	workers := cfg.Workers.Stats().Size
+	if workers < cfg.Shards {
+		return nil, fmt.Errorf("conn: %d workers for %d shards: expected at least one for each", workers, cfg.Shards)
+	}
 	e := &Engine{cfg: cfg, log: cfg.Logger, began: time.Now()}
-	e.posts.max, e.inputs.max, e.outputs.max, e.scratches.max = 1024, 1024, 1024, 64
+	e.posts.max, e.inputs.max, e.outputs.max, e.scratches.max = 1024, 1024, 1024, workers
 	for i := range cfg.Shards {
 		poller, err := netpoll.Open()
 		if err != nil {
@@ -115,6 +122,7 @@ func New(cfg Config) (*Engine, error) {
 		}
 		s := &Shard{engine: e, index: uint32(i), poller: poller, wake: make(chan struct{}, 1)}
 		s.work = s.workLoop
+		s.ready.most = workers / cfg.Shards
 		s.tick.Store(1)
 		s.owner = cfg.NewOwner(s)
 		e.shards = append(e.shards, s)
@@ -151,8 +159,8 @@ func (e *Engine) putPost(p *Post) {
 	e.posts.put(p)
 }
 
-// Run accepts connections from the listeners, which stay the caller's to close,
-// and serves them until ctx ends. Then it closes every connection with code and
+// Run accepts connections from the listeners and serves them until ctx ends.
+// Then it closes the listeners, so that newcomers are refused at once, closes every connection with code and
 // reason 1001, waits for the peers as long as CloseTimeout, and returns when
 // everything it began has ended. An engine runs once.
 func (e *Engine) Run(ctx context.Context, listeners ...*netpoll.Listener) error {
@@ -163,6 +171,9 @@ func (e *Engine) Run(ctx context.Context, listeners ...*netpoll.Listener) error 
 		shards.Go(func() { s.run(stop) })
 	}
 	err := e.accept(ctx, listeners)
+	for _, l := range listeners {
+		err = errors.Join(err, l.Close())
+	}
 	e.shutDown()
 	close(stop)
 	shards.Wait()
@@ -180,7 +191,8 @@ func (e *Engine) shutDown() {
 	defer wait.Stop()
 	for deadline := time.Now().Add(e.cfg.CloseTimeout + time.Second); e.live.Load() > 0; {
 		<-wait.C
-		if time.Now().After(deadline) {
+		if now := time.Now(); now.After(deadline) {
+			deadline = now.Add(time.Second)
 			for _, s := range e.shards {
 				s.endAll(0, func(c *Conn) { s.reset(c) })
 			}

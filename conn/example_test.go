@@ -35,6 +35,9 @@ func (echo) Message(_ *conn.Conn, op ws.OpCode, payload []byte, p *conn.Post) {
 
 func (echo) Refused(*conn.Refusal) {}
 
+// Refuses is called when a message begins: this server takes all.
+func (echo) Refuses(*conn.Conn, ws.OpCode) string { return "" }
+
 func (echo) Ask(*conn.Conn, *conn.Post) bool      { return true }
 func (echo) Writable(*conn.Conn)                  {}
 func (echo) Gone(*conn.Conn, bool, ws.StatusCode) {}

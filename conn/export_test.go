@@ -87,7 +87,7 @@ func NewTorture(slots int) (*Torture, error) {
 	}
 	e := &Engine{cfg: Config{}.withDefaults()}
 	t := &Torture{s: &Shard{engine: e, poller: poller, wake: make(chan struct{}, 1)}, held: make([]atomic.Int32, slots)}
-	t.s.ready.workers = shardWorkers // so that none is started: the test is the workers
+	t.s.ready.workers, t.s.ready.most = 8, 8 // so that none is started: the test is the workers
 	return t, nil
 }
 

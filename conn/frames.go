@@ -48,8 +48,13 @@ func (s *Shard) frames(w *scratch, c *Conn, in *input, p *Post, closing bool) {
 			s.fail(in, p, ws.StatusProtocolError, err.Error())
 			return
 		}
-		if limit := int64(s.engine.cfg.MaxMessage); h.OpCode.IsData() && h.Length > limit-int64(len(in.message)) ||
-			h.OpCode == ws.OpContinuation && h.Length > limit-int64(len(in.message)) {
+		if h.OpCode == ws.OpText || h.OpCode == ws.OpBinary { // before any of it is kept
+			if reason := s.engine.cfg.Handler.Refuses(c, h.OpCode); reason != "" {
+				s.fail(in, p, ws.StatusUnsupportedData, reason)
+				return
+			}
+		}
+		if !h.OpCode.IsControl() && h.Length > int64(s.engine.cfg.MaxMessage-len(in.message)) {
 			s.fail(in, p, ws.StatusMessageTooBig, "message larger than the limit")
 			return
 		}

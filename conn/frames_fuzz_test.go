@@ -15,6 +15,7 @@ import (
 type heard []string
 
 func (*heard) Request(*conn.Conn, *conn.Request, *conn.Post) { panic("the handshake is done") }
+func (*heard) Refuses(*conn.Conn, ws.OpCode) string          { return "" }
 func (*heard) Refused(*conn.Refusal)                         { panic("the handshake is done") }
 func (h *heard) Message(_ *conn.Conn, op ws.OpCode, payload []byte, p *conn.Post) {
 	*h = append(*h, fmt.Sprintf("%d %q", op, payload))

@@ -29,7 +29,7 @@ func (in *input) idle() bool { return in.at == len(in.buf) && !in.fragmented && 
 // come, whatever length the peer has announced.
 func grow(buffers *pool.Buffers, buf, b []byte) []byte {
 	if cap(buf)-len(buf) < len(b) {
-		bigger := append(buffers.Get(len(buf)+len(b)), buf...)
+		bigger := append(buffers.Get(max(len(buf)+len(b), 2*cap(buf))), buf...)
 		buffers.Put(buf)
 		buf = bigger
 	}

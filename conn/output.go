@@ -102,6 +102,10 @@ func (s *Shard) queue(c *Conn, b []byte) {
 	if c.out == nil {
 		c.out = s.engine.outputs.get()
 	}
+	if c.out.at > 0 { // or who takes a little now and then would have us keep all that it ever took
+		c.out.buf = c.out.buf[:copy(c.out.buf, c.out.buf[c.out.at:])]
+		c.out.at = 0
+	}
 	c.out.buf = grow(s.engine.cfg.Buffers, c.out.buf, b)
 	s.stats.QueuedBytes.Add(int64(len(b)))
 	if len(c.out.buf)-c.out.at > maxOutput {

@@ -38,7 +38,8 @@ func (p *Post) Refuse(r *Refusal) {
 	p.answered = true
 }
 
-// End closes the WebSocket with a code and a reason of at most 123 bytes.
+// End closes the WebSocket with a code and a reason, of which at most 123
+// bytes are sent.
 func (p *Post) End(code ws.StatusCode, reason string) {
 	if p.end == 0 {
 		p.end, p.reason = code, reason

@@ -10,12 +10,11 @@ type readyList struct {
 	head, tail uint32 // slot plus one; 0: empty
 	waiting    int
 	workers    int // at work for this shard
+	most       int // of them, so that no shard can take another's
 }
 
-const (
-	readyBatch   = 16 // slots that a worker takes at a time
-	shardWorkers = 8  // at work for one shard at a time, at most
-)
+// readyBatch is how many slots a worker takes at a time.
+const readyBatch = 16
 
 func (l *readyList) push(s *Shard, c *Conn) {
 	l.mu.Lock()
@@ -36,7 +35,7 @@ func (l *readyList) push(s *Shard, c *Conn) {
 
 // wantsWorkerLocked counts a worker as begun if there is work for one more.
 func (l *readyList) wantsWorkerLocked() bool {
-	if l.waiting <= l.workers*readyBatch || l.workers == shardWorkers {
+	if l.waiting <= l.workers*readyBatch || l.workers == l.most {
 		return false
 	}
 	l.workers++

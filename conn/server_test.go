@@ -184,6 +184,9 @@ func (s *server) Message(c *conn.Conn, op ws.OpCode, payload []byte, p *conn.Pos
 	p.Out = append(p.Out, serverFrame(op, string(payload))...)
 }
 
+// Refuses implements conn.Handler.
+func (s *server) Refuses(*conn.Conn, ws.OpCode) string { return "" }
+
 // Refused implements conn.Handler.
 func (s *server) Refused(r *conn.Refusal) {
 	if s.refused != nil {

@@ -3,6 +3,7 @@ package conn
 import (
 	"bytes"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,9 +145,8 @@ func (s *Shard) run(stop <-chan struct{}) {
 		s.tick.Store(s.engine.tickAt(now))
 		s.doCalls()
 		more := s.takeEntries(now.Add(slice))
-		s.doClosings()
 		more = s.owner.Work(time.Now().Add(slice)) || more
-		s.doClosings()
+		more = s.doClosings(time.Now().Add(slice)) || more
 		more = s.sweep(time.Now().Add(slice)) || more
 		owed := s.retryWorker()
 		if more {
@@ -183,8 +183,14 @@ func (s *Shard) doCalls() {
 	}
 }
 
-func (s *Shard) doClosings() {
-	for i := 0; i < len(s.closings); i++ { // closing one may add another
+// doClosings begins the closes that were asked for by EndSoon. It reports
+// whether some are left.
+func (s *Shard) doClosings(until time.Time) (more bool) {
+	i := 0
+	for ; i < len(s.closings); i++ { // closing one may add another
+		if i%16 == 15 && !time.Now().Before(until) {
+			break
+		}
 		x := s.closings[i]
 		if c := s.table.resolve(x.h); c != nil {
 			s.End(c, x.code, x.reason)
@@ -192,7 +198,8 @@ func (s *Shard) doClosings() {
 			s.release(c) // it died while it was closing
 		}
 	}
-	s.closings = s.closings[:0]
+	s.closings = slices.Delete(s.closings, 0, i)
+	return len(s.closings) > 0
 }
 
 // takeEntries looks at the slots that were linked, oldest first. It reports
@@ -208,7 +215,7 @@ func (s *Shard) takeEntries(until time.Time) (more bool) {
 		c := s.table.at(s.todo - 1)
 		s.todo = c.entryNext
 		s.look(c)
-		if n%16 == 0 && !time.Now().Before(until) {
+		if n%4 == 0 && !time.Now().Before(until) {
 			break
 		}
 	}

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"math"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -75,8 +76,8 @@ func (s *Shard) overdue(c *Conn) {
 // firstDue returns when a connection that has just opened is looked at.
 func (s *Shard) firstDue(c *Conn) time.Duration {
 	first := s.engine.cfg.PingInterval
-	if idle := s.engine.cfg.IdleTimeout; first == 0 || idle > 0 && idle < first {
-		first = idle
+	if idle := s.engine.cfg.IdleTimeout; first == 0 || idle > 0 && idle/2 < first {
+		first = idle / 2
 	}
 	return first
 }
@@ -85,28 +86,31 @@ func (s *Shard) firstDue(c *Conn) time.Duration {
 // closes one that nothing was read from for the idle limit. What nobody answers
 // is the kernel's to find (TCP_USER_TIMEOUT).
 func (s *Shard) keepAlive(c *Conn, w word) {
-	now, next := s.tick.Load(), uint32(0)
-	if idle := s.engine.cfg.IdleTimeout; idle > 0 {
-		if next = c.lastRead.Load() + ticks(idle); next <= now {
+	now, next, read := s.tick.Load(), uint32(math.MaxUint32), c.lastRead.Load()
+	idle, interval := ticks(s.engine.cfg.IdleTimeout), ticks(s.engine.cfg.PingInterval)
+	if idle > 0 {
+		if next = read + idle; next <= now {
 			s.End(c, ws.StatusGoingAway, "idle")
 			return
 		}
 	}
-	if interval := s.engine.cfg.PingInterval; interval > 0 {
+	if interval > 0 {
 		// What is written to everybody at once must not be followed by a ping to
 		// everybody at once: up to an eighth later, by the slot.
-		spread := uint32(uint64(c.slot*2654435761>>16) * uint64(ticks(interval)/8) >> 16)
-		due := c.lastWrite + ticks(interval) + spread
+		spread := uint32(uint64(c.slot*2654435761>>16) * uint64(interval/8) >> 16)
+		due := c.lastWrite + interval + spread
+		if idle > 0 && c.pinged <= read { // who is written to all the time would not be pinged, and not have to answer
+			due = min(due, read+idle/2)
+		}
 		if due <= now {
 			if !w.has(blocked) {
 				s.Send(c, s.engine.cfg.Ping(c))
 				s.stats.Pings.Add(1)
 			}
-			due = now + ticks(interval) + spread
+			c.pinged = now
+			due = now + interval + spread
 		}
-		if next == 0 || due < next {
-			next = due
-		}
+		next = min(next, due)
 	}
 	s.table.due(c.slot).Store(next)
 }

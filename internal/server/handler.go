@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -75,7 +74,7 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	if refusal != nil { // a browser cannot see an HTTP status: it is let in, told, and closed
 		h.counts.upgrades.add(refusal.Code)
 		if refusal.Status == http.StatusForbidden {
-			p.End(dialect.CloseForbidden, closeReason(refusal.Message))
+			p.End(dialect.CloseForbidden, refusal.Message)
 		} else {
 			p.End(dialect.CloseTryAgainLater, dialect.RetryReason(time.Duration(refusal.RetryAfter)*time.Second))
 		}
@@ -86,12 +85,6 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		p.Out = dialect.AppendWelcome(p.Out, dialect.Welcome{Connection: r.Handle.String(), Ping: h.cfg.PingInterval, MaxMessage: h.cfg.MaxMessage})
 	}
 	p.Ask = o
-}
-
-// closeReason cuts a message to what a close frame can hold, between two
-// characters (RFC 6455, 5.5.1).
-func closeReason(message string) string {
-	return strings.ToValidUTF8(message[:min(len(message), dialect.MaxCloseReason)], "")
 }
 
 // page hands the request to net/http.
@@ -167,17 +160,20 @@ func tooMany(limit int) *dialect.Error {
 	return &dialect.Error{Code: dialect.CodeBadRequest, Message: "more than " + itoa(limit) + " subscriptions on one connection"}
 }
 
+// Refuses implements conn.Handler.
+func (h handler) Refuses(c *conn.Conn, op ws.OpCode) (reason string) {
+	switch {
+	case dialect.ID(c.Kind) == dialect.Raw:
+		return "pushd.raw.v1 takes no messages"
+	case op != ws.OpText:
+		return "pushd.v1 takes text only"
+	}
+	return ""
+}
+
 // Message implements conn.Handler.
 func (h handler) Message(c *conn.Conn, op ws.OpCode, payload []byte, p *conn.Post) {
-	if dialect.ID(c.Kind) == dialect.Raw {
-		p.End(dialect.CloseUnsupportedData, "pushd.raw.v1 takes no messages")
-		return
-	}
-	if op != ws.OpText {
-		p.End(dialect.CloseUnsupportedData, "pushd.v1 takes text only")
-		return
-	}
-	cmd, err := dialect.Parse(payload, dialect.Limits{Topics: h.cfg.MaxSubscriptions})
+	cmd, err := dialect.Parse(payload, dialect.Limits{})
 	if err != nil {
 		p.Out = dialect.AppendError(p.Out, err.(*dialect.Error))
 		return

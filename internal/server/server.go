@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -56,7 +57,11 @@ func (s *Server) open() (err error) {
 	if s.pages, err = newPages(s); err != nil {
 		return err
 	}
-	if s.workers, err = pool.NewWorkers(pool.WorkersConfig{Size: cfg.Workers, Logger: cfg.Logger}); err != nil {
+	workers := cfg.Workers
+	if workers > 0 {
+		workers = max(workers, cfg.Shards, runtime.GOMAXPROCS(0))
+	}
+	if s.workers, err = pool.NewWorkers(pool.WorkersConfig{Size: workers, Logger: cfg.Logger}); err != nil {
 		return err
 	}
 	s.engine, err = conn.New(conn.Config{
