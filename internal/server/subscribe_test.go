@@ -319,3 +319,44 @@ func TestResumeWhileHopping(t *testing.T) {
 	require.NoError(t, <-published)
 	t.Logf("%d connections", hops)
 }
+
+// A client that comes from a shard that is ahead waits for its new one: it gets
+// nothing twice.
+func TestResumeAheadOfItsShard(t *testing.T) {
+	for _, c := range []struct {
+		label string
+		since int // of three
+	}{{"by all", 3}, {"by some", 2}} {
+		t.Run(c.label, func(t *testing.T) {
+			d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Shards: 2})
+			ahead, behind := d.v1("?topic=a"), d.v1("?topic=a")
+			d.v1("") // beside the first
+			p := d.v1("")
+			ahead.hear()
+			behind.hear()
+			require.Equal(t, byte('1'), d.listed("", 4).Connections[3].ID[0])
+			release := server.StallShard(d.Server, 1)
+			var at []string
+			for i := range 3 {
+				at = append(at, d.publish("a", fmt.Sprint(i)))
+				require.Equal(t, at[i], ahead.hear().Position)
+			}
+			had := server.Received(d.Server)
+			p.say(`{"op":"subscribe","topics":[{"name":"a","since":"` + at[c.since-1] + `"}]}`)
+			for server.Received(d.Server) == had {
+				time.Sleep(time.Millisecond)
+			}
+			release()
+			h := p.hear()
+			require.True(t, *h.Recovered)
+			require.Equal(t, at[c.since-1], h.Position)
+			require.Equal(t, "live a", p.hear().short())
+			at = append(at, d.publish("a", "3"))
+			for i := c.since; i < len(at); i++ {
+				h = p.hear()
+				require.Equal(t, at[i-1], h.Previous)
+				require.Equal(t, at[i], h.Position)
+			}
+		})
+	}
+}
