@@ -57,21 +57,28 @@ func TestTopicsAndMessages(t *testing.T) {
 		want  []uint64
 	}{{0, 3, span(13, 15)}, {12, 100, span(13, 20)}, {18, 100, span(19, 20)}, {20, 100, nil}, {99, 100, nil}, {0, 0, nil}} {
 		var got []uint64
-		if !h.Messages("a", test.after, test.limit, func(m broadcast.Message) {
+		if !h.Messages("a", test.after, test.limit, func(m broadcast.Message) bool {
 			got = append(got, m.Offset)
 			if m.Topic != "a" || m.Epoch != epoch || m.Previous != m.Offset-1 || len(m.Payload) != quarter {
 				t.Errorf("%+v", m)
 			}
 			clear(m.Payload) // ours to keep
+			return true
 		}) || !slices.Equal(got, test.want) {
 			t.Errorf("up to %d after %d: %v, want %v", test.limit, test.after, got, test.want)
 		}
 	}
-	h.Messages("a", 19, 1, func(m broadcast.Message) {
+	told := 0
+	h.Messages("a", 18, 2, func(m broadcast.Message) bool {
+		told++
 		if !bytes.Equal(m.Payload, bytes.Repeat([]byte("x"), quarter)) {
 			t.Error("a reader has changed the log")
 		}
+		return false
 	})
+	if told != 1 {
+		t.Errorf("told %d times after false", told)
+	}
 	if s := h.Stats(); s.Topics != 3 || s.Published != 22 || s.LogBytes == 0 {
 		t.Errorf("%+v", s)
 	}
@@ -103,9 +110,10 @@ func TestMessageRoundTrip(t *testing.T) {
 		want = append(want, m)
 	}
 	var read []broadcast.Message
-	h.Messages("a", 0, 10, func(m broadcast.Message) {
+	h.Messages("a", 0, 10, func(m broadcast.Message) bool {
 		m.Payload = append([]byte{}, m.Payload...)
 		read = append(read, m)
+		return true
 	})
 	if !reflect.DeepEqual(read, want) {
 		t.Errorf("read %+v, want %+v", read, want)

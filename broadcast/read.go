@@ -69,9 +69,9 @@ func (h *Hub) Topics(after string, limit int) []TopicInfo {
 }
 
 // Messages calls f with up to limit messages after the given offset, oldest
-// first, and reports whether there is such a topic. What is lost is left out.
-// The payload is the caller's to keep.
-func (h *Hub) Messages(name string, after uint64, limit int, f func(Message)) bool {
+// first, until it returns false, and reports whether there is such a topic. What
+// is lost is left out. The payload is the caller's to keep.
+func (h *Hub) Messages(name string, after uint64, limit int, f func(Message) bool) bool {
 	t := h.lookup(name)
 	if t == nil {
 		return false
@@ -85,7 +85,9 @@ func (h *Hub) Messages(name string, after uint64, limit int, f func(Message)) bo
 	t.mu.Unlock()
 	for _, m := range found { // the log's bytes never change, so they can be copied without the lock
 		m.Payload = slices.Clone(m.Payload)
-		f(m)
+		if !f(m) {
+			break
+		}
 	}
 	return true
 }

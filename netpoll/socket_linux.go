@@ -14,10 +14,13 @@ func socket(family int) (int, error) {
 // accept does not ask for the peer's address: unix.Accept4 would, and would allocate it and make another system call.
 func accept(listener int) (int, error) {
 	fd, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
-	if errno != 0 {
-		return -1, os.NewSyscallError("accept4", errno)
+	switch errno {
+	case 0:
+		return int(fd), nil
+	case unix.EAGAIN:
+		return -1, ErrWouldBlock // every batch ends with it: no new error each time
 	}
-	return int(fd), nil
+	return -1, os.NewSyscallError("accept4", errno)
 }
 
 // inherited are the options that a TCP connection takes over from its listener, which on Linux is all of them

@@ -91,7 +91,10 @@ func (s *Server) connectionsByID(r *http.Request, topic string, after *conn.Hand
 		page.Connections = append(page.Connections, connBodyOf(i))
 		return true
 	})
-	return page, err
+	if err != nil {
+		return connPage{}, err // a shard may still be writing to page
+	}
+	return page, nil
 }
 
 func (s *Server) connectionsByLag(r *http.Request, topic string, limit int) (connPage, error) {
@@ -111,10 +114,11 @@ func (s *Server) connectionsByLag(r *http.Request, topic string, limit int) (con
 		}
 		return true
 	})
-	if err == nil {
-		most()
+	if err != nil {
+		return connPage{}, err // a shard may still be writing to page
 	}
-	return page, err
+	most()
+	return page, nil
 }
 
 // peerAddress returns where the other end of a socket is, or "" where it has

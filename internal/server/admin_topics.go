@@ -123,15 +123,17 @@ func (s *Server) showMessages(w http.ResponseWriter, r *http.Request) {
 	}
 	page.topicBody, page.Messages = topicBodyOf(t), []messageBody{}
 	shown := 0
-	s.hub.Messages(t.Name, since.Offset, limit+1, func(m broadcast.Message) {
-		switch n := len(page.Messages); {
-		case page.Next != "" || m.Epoch != t.Position.Epoch:
-		case n == limit || shown >= maxShown:
-			page.Next = page.Messages[n-1].Position
-		default:
-			page.Messages = append(page.Messages, messageBodyOf(m))
-			shown += len(m.Payload)
+	s.hub.Messages(t.Name, since.Offset, limit+1, func(m broadcast.Message) bool {
+		if m.Epoch != t.Position.Epoch { // it was forgotten and began anew meanwhile
+			return false
 		}
+		if n := len(page.Messages); n == limit || shown >= maxShown {
+			page.Next = page.Messages[n-1].Position
+			return false
+		}
+		page.Messages = append(page.Messages, messageBodyOf(m))
+		shown += len(m.Payload)
+		return true
 	})
 	answer(w, http.StatusOK, page)
 }

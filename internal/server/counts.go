@@ -7,18 +7,18 @@ import (
 
 // counts is what the server counts beyond what its parts do.
 type counts struct {
-	upgrades tally[string] // results of handshakes: "ok", or an error code
-	closes   tally[uint16] // of WebSockets, by close code; 1006 for none
-	queued   atomic.Int64  // publishes from the public door that wait for room
+	upgrades tally        // results of handshakes: "ok", or an error code
+	closes   tally        // of WebSockets, by closeLabel
+	queued   atomic.Int64 // publishes from the public door that wait for room
 }
 
 // tally counts by a key of few values.
-type tally[K comparable] struct {
+type tally struct {
 	mu sync.RWMutex
-	m  map[K]*atomic.Uint64
+	m  map[string]*atomic.Uint64
 }
 
-func (t *tally[K]) add(key K) {
+func (t *tally) add(key string) {
 	t.mu.RLock()
 	n := t.m[key]
 	t.mu.RUnlock()
@@ -26,7 +26,7 @@ func (t *tally[K]) add(key K) {
 		t.mu.Lock()
 		if n = t.m[key]; n == nil {
 			if t.m == nil {
-				t.m = make(map[K]*atomic.Uint64)
+				t.m = make(map[string]*atomic.Uint64)
 			}
 			n = new(atomic.Uint64)
 			t.m[key] = n
@@ -37,7 +37,7 @@ func (t *tally[K]) add(key K) {
 }
 
 // each calls f with each key and its count.
-func (t *tally[K]) each(f func(key K, n uint64)) {
+func (t *tally) each(f func(key string, n uint64)) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for k, n := range t.m {

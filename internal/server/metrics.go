@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -19,7 +20,11 @@ func (s *Server) metricsHandler() http.Handler {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collector{s},
 	)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, DisableCompression: true})
+	h := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, DisableCompression: true})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // or four who do not read would keep others out
+		h.ServeHTTP(w, r)
+	})
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -34,7 +39,7 @@ var (
 	descShardConns    = desc("shard_connections", "Connections of a shard.", "shard")
 	descImbalance     = desc("shard_imbalance_ratio", "How far the fullest shard is above the mean: max/mean-1.")
 	descUpgrades      = desc("upgrades_total", "Handshakes, by ok or the error code of the refusal.", "result")
-	descCloses        = desc("closes_total", "WebSockets closed, by close code; 1006 for none.", "code")
+	descCloses        = desc("closes_total", "WebSockets closed, by close code; 1006 for none, other for codes that are not in the protocol.", "code")
 	descPings         = desc("pings_sent_total", "Keep-alive pings sent.")
 	descReceived      = desc("received_bytes_total", "Bytes read from connections.")
 	descSent          = desc("sent_bytes_total", "Bytes written to connections.")
@@ -100,7 +105,7 @@ func (c collector) collectEngine(m metrics) {
 	m.counter(descAcceptPauses, stats.AcceptPauses.Load())
 	m.counter(descCallPanics, stats.Panics.Load())
 	c.counts.upgrades.each(func(result string, n uint64) { m.counter(descUpgrades, n, result) })
-	c.counts.closes.each(func(code uint16, n uint64) { m.counter(descCloses, n, strconv.Itoa(int(code))) })
+	c.counts.closes.each(func(code string, n uint64) { m.counter(descCloses, n, code) })
 	m.gauge(descPages, float64(c.pages.live.Load()))
 }
 

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -175,8 +177,10 @@ func (o *owner) publish(c *conn.Conn, cmd *command) (done bool) {
 	return true
 }
 
-// retryPause is how often waiting publishes are tried again.
-const retryPause = 5 * time.Millisecond
+const (
+	retryPause = 5 * time.Millisecond // how often waiting publishes are tried again
+	maxRetries = 256                  // and how many of them, the oldest first
+)
 
 // retry tries the waiting publishes again.
 func (o *owner) retry() {
@@ -184,7 +188,11 @@ func (o *owner) retry() {
 		return
 	}
 	o.retried = time.Now()
+	tried := 0
 	o.waiting = slices.DeleteFunc(o.waiting, func(w waitingPublish) bool {
+		if tried++; tried > maxRetries {
+			return false
+		}
 		c := o.shard.Conn(w.from)
 		if c != nil {
 			o.answers = o.answers[:0]
@@ -209,8 +217,24 @@ func (o *owner) Writable(c *conn.Conn) { o.audience.Writable(*list(c)) }
 func (o *owner) Gone(c *conn.Conn, opened bool, code ws.StatusCode) {
 	o.audience.Leave(list(c))
 	if opened {
-		o.counts.closes.add(uint16(code))
+		o.counts.closes.add(closeLabel(code))
 	}
+	if o.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		o.cfg.Logger.Debug("connection ends", "connection", o.shard.Handle(c).String(), "opened", opened, "code", int(code))
+	}
+}
+
+// closeLabel is what a close code is counted as. Peers may send any of 3000 to
+// 4999: those that mean nothing here are one.
+func closeLabel(code ws.StatusCode) string {
+	switch code {
+	case dialect.CloseUnauthorized, dialect.CloseForbidden, dialect.CloseGone, dialect.CloseRateLimited:
+	default:
+		if code >= 3000 {
+			return "other"
+		}
+	}
+	return itoa(int(code))
 }
 
 // HandOff implements conn.Owner. Those that asked at once may be more than there

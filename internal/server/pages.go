@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -54,7 +55,8 @@ func newPages(s *Server) (*pages, error) {
 			w.Write(js.Source)
 		})
 	}
-	p.server = &http.Server{Handler: route(mux), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	p.server = &http.Server{Handler: route(mux), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn)}
 	p.server.SetKeepAlivesEnabled(false)
 	return p, nil
 }
@@ -148,6 +150,10 @@ func (c *pageConn) Read(b []byte) (int, error) {
 	}
 	return c.Conn.Read(b)
 }
+
+// CloseWrite lets net/http end an answer before it closes, so that a request
+// that was not read to its end does not reset it.
+func (c *pageConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
 func (c *pageConn) Close() error {
 	c.once.Do(func() { c.pages.live.Add(-1) })
