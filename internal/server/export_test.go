@@ -47,7 +47,7 @@ func TakePages(s *Server, n int64) (free func()) {
 // PageBody returns the body that a page's handler sees of a request of which a
 // part had been read when it was handed over.
 func PageBody(ctx context.Context, read, rest string) string {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		panic(err)
 	}
@@ -74,7 +74,7 @@ func ClosePagesWhileTaking(n int) int64 {
 	var both sync.WaitGroup
 	both.Go(func() {
 		for range n {
-			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 			if err != nil {
 				panic(err)
 			}
