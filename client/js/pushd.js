@@ -16,6 +16,7 @@
 
 const STOP = new Set([1002, 1003, 1007, 1008, 1009, 4403, 4410]); // coming back would not help
 const UNAUTHORIZED = 4401;
+const BUSY = new Set(['overloaded', 'queue_full', 'draining', 'rate_limited']); // refused for now: asking again may help
 const BASE = 500, CAP = 30_000; // ms: the back-off is random in [0, min(CAP, BASE * 2^n))
 const LIVED = 10_000; // ms: a connection that lived so long begins the back-off anew
 const HANDSHAKE = 10_000; // ms until the welcome
@@ -58,7 +59,8 @@ export function connect(url, options) {
  *                could not be honoured, or 'missing' where a message does not follow the one before it
  *   live         {topic}: retained values and replay are over
  *   delete       {topic, key}: a retained key is gone
- *   error        {code, message, topic?}: the server refused something, or a handler threw (code 'handler')
+ *   error        {code, message, topic?}: the server refused something, or a handler threw (code 'handler'). A topic that
+ *                was refused because the server is busy is asked for again, after a random wait
  */
 export class Client {
   #url; #token; #credential; #WebSocket; #clock; #random;
@@ -67,6 +69,7 @@ export class Client {
   #pending = new Set(); // topics to be subscribed to by the next command
   #publishes = new Map(); // id -> {resolve, reject}
   #listeners = new Map(); // event -> Set of functions
+  #backoff = (n) => Math.floor(this.#random() * Math.min(CAP, BASE * 2 ** n)); // ms, after n failures
 
   /** The state last told: connecting, open, waiting or closed. */
   state = 'connecting';
@@ -112,6 +115,7 @@ export class Client {
       unsubscribe: () => {
         if (!t.handlers.delete(own) || t.handlers.size > 0) return;
         this.#topics.delete(topic);
+        this.#clock.clearTimeout(t.timer);
         // A subscribe command that has not left needs no answer to it.
         if (!this.#pending.delete(topic)) this.#send({ op: 'unsubscribe', id: ++this.#id, topics: [topic] });
       },
@@ -195,7 +199,10 @@ export class Client {
     const ws = this.#ws;
     this.#ws = null;
     if (ws && ws.readyState < 2) ws.close(code);
-    for (const t of this.#topics.values()) t.ready = false;
+    for (const t of this.#topics.values()) {
+      this.#clock.clearTimeout(t.timer);
+      Object.assign(t, { ready: false, asked: 0 });
+    }
     for (const p of this.#publishes.values()) p.reject(failure('connection_lost', 'pushd: the connection was lost'));
     this.#publishes.clear();
   }
@@ -203,18 +210,16 @@ export class Client {
   /** The connection is gone: stop, or come back after a wait. */
   #lost(code, reason) {
     if (this.#closed) return;
-    const lived = this.state === 'open' && this.#clock.now() - this.#opened >= LIVED;
     if (STOP.has(code)) return this.#end(code, reason);
     if (code === UNAUTHORIZED) {
       if (typeof this.#token !== 'function') return this.#end(code, reason);
       this.#credential = undefined;
     }
     this.#drop();
-    if (lived) this.#failures = 0;
+    if (this.state === 'open' && this.#clock.now() - this.#opened >= LIVED) this.#failures = 0;
     const asked = /\bretry_ms=(\d+)/.exec(reason)?.[1];
-    const retry = asked ? Math.min(Number(asked), RETRY_MAX)
-      : Math.floor(this.#random() * Math.min(CAP, BASE * 2 ** this.#failures));
-    this.#failures++;
+    const wait = this.#backoff(this.#failures++);
+    const retry = asked ? Math.min(Number(asked), RETRY_MAX) : wait;
     this.#after(retry, () => this.#connect());
     this.#tell('waiting', { retry, code, reason });
   }
@@ -231,7 +236,8 @@ export class Client {
     switch (m.op) {
       case 'welcome': return this.#welcome(m);
       case 'ping': return this.#send({ op: 'pong' });
-      case 'subscribed': return t && this.#subscribed(t, m);
+      case 'subscribed': // no id: the URL named the topic. Another's: the answer to a subscription since given up
+        return t && (m.id ?? t.asked) === t.asked && this.#subscribed(t, m);
       case 'message': return t?.ready && this.#message(t, m);
       case 'live':
         // Without a message since, the position at which the subscription began is where to resume.
@@ -244,6 +250,7 @@ export class Client {
       case 'published': return this.#settle(m, (p) => p.resolve({ topic: m.topic, position: m.position }));
       case 'error':
         if (this.#settle(m, (p) => p.reject(failure(m.code, m.message)))) return;
+        if (BUSY.has(m.code)) this.#refused(m);
         return this.#emit('error', { code: m.code, message: m.message, topic: m.topic });
     } // unsubscribed, pong, and whatever a later version adds: nothing to do
   }
@@ -265,15 +272,29 @@ export class Client {
       const names = [...this.#pending];
       this.#pending.clear();
       for (let i = 0; i < names.length; i += BATCH) {
-        const topics = names.slice(i, i + BATCH).map((n) => ({ name: n, since: this.#topics.get(n).position }));
-        this.#send({ op: 'subscribe', id: ++this.#id, topics });
+        const id = ++this.#id;
+        const topics = names.slice(i, i + BATCH).map((name) => {
+          const t = this.#topics.get(name);
+          t.asked = id;
+          return { name, since: t.position };
+        });
+        this.#send({ op: 'subscribe', id, topics });
       }
     });
   }
 
+  /** Asks again, later, for the topic that was refused, or for all of the command where the error names none. */
+  #refused({ id, topic }) {
+    for (const [name, t] of this.#topics) {
+      if (t.asked !== id || (topic ?? name) !== name) continue;
+      t.asked = 0;
+      t.timer = this.#clock.setTimeout(() => this.#request(name), this.#backoff(t.refusals++));
+    }
+  }
+
   #subscribed(t, { topic, position, recovered, history, policy }) {
     const since = t.position, again = t.again;
-    Object.assign(t, { ready: true, joined: position, fresh: true, chained: true, again: false });
+    Object.assign(t, { ready: true, asked: 0, refusals: 0, joined: position, fresh: true, chained: true, again: false });
     if (recovered === true) {
       if (!again) this.#emit('recovered', { topic, position });
     } else if (recovered === false) {
@@ -351,6 +372,9 @@ function record(since) {
     handlers: new Set(),
     position: since, // where to resume
     joined: undefined, // where the subscription began
+    asked: 0, // the id of the subscribe command that is to be answered
+    refusals: 0, // of such commands, because the server was busy
+    timer: undefined, // until the next is sent
     ready: false, // subscribed on this connection: what came before is left over from an earlier subscription
     again: false, // subscribing anew, from what history there is
     fresh: true, // only retained values have come since `joined`
@@ -364,9 +388,7 @@ function failure(code, message) {
 }
 
 function encode64(bytes) {
-  let s = '';
-  for (const b of bytes) s += String.fromCharCode(b);
-  return btoa(s);
+  return btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join(''));
 }
 
 function decode64(text) {

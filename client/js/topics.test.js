@@ -48,8 +48,84 @@ test('what was left over from an older subscription is not delivered', async () 
   h.client.subscribe('t', (m) => h.got.push(m));
   h.ws.push(message(11));
   await settle();
-  h.ws.push(reply({ position: 'e:11' }), message(12));
+  h.ws.push(reply({ id: 3, position: 'e:11' }), message(12));
   assert.deepEqual(numbers(h), [12]);
+});
+
+test('the answer to a subscription given up in flight does not begin the next', async () => {
+  const h = await subscribed();
+  h.sub.unsubscribe();
+  h.client.subscribe('t', (m) => h.got.push(m));
+  await settle();
+  assert.deepEqual(h.sent.map((c) => [c.op, c.id]), [['subscribe', 1], ['unsubscribe', 2], ['subscribe', 3]]);
+  h.ws.push(reply({ id: 1 }), message(11), { op: 'unsubscribed', id: 2, topic: 't' });
+  h.ws.push(reply({ id: 3, position: 'e:12' }), message(13));
+  assert.deepEqual(numbers(h), [13]);
+  assert.deepEqual(h.told('gap'), []);
+});
+
+test('a topic that the URL named is subscribed to, though the command for it is refused', async () => {
+  const h = await subscribed();
+  h.ws.push(reply({ id: undefined }), { op: 'error', id: 1, code: 'bad_request', message: 'already', topic: 't' }, message(11));
+  assert.deepEqual(numbers(h), [11]);
+});
+
+const refusal = (id, extra) => ({ op: 'error', id, code: 'overloaded', message: 'busy', ...extra });
+
+for (const code of ['overloaded', 'queue_full', 'draining', 'rate_limited']) {
+  test(`a subscribe refused as ${code} is told, and asked again after a random wait`, async () => {
+    const h = await subscribed();
+    h.client.subscribe('u', () => {});
+    await settle();
+    const waits = [];
+    for (const id of [1, 3, 4]) {
+      h.ws.push(refusal(id, { code, topic: 't' }));
+      const sent = h.sent.length, from = h.clock.time;
+      for (let i = 0; i < 40 && h.sent.length === sent; i++) await h.clock.pass(50);
+      waits.push(h.clock.time - from);
+    }
+    assert.deepEqual(waits, [250, 500, 1000]);
+    assert.deepEqual(h.told('error').map((e) => [e.code, e.topic]), Array(3).fill([code, 't']));
+    assert.deepEqual(h.sent.slice(2), [3, 4, 5].map((id) => ({ op: 'subscribe', id, topics: [{ name: 't' }] })));
+    h.ws.push(reply({ id: 5 }), message(11));
+    assert.deepEqual(numbers(h), [11]);
+    assert.equal(h.clock.timers.size, 1, 'that for silence');
+  });
+}
+
+test('a command refused as a whole is asked again for each of its topics that is still wanted', async () => {
+  const h = await start();
+  const subs = ['t', 'u', 'v'].map((name) => h.client.subscribe(name, () => {}));
+  await h.welcome();
+  h.ws.push(refusal(1));
+  subs[1].unsubscribe();
+  await h.clock.pass(250);
+  assert.deepEqual(h.sent.slice(1).flatMap((c) => [c.op, ...c.topics.map((t) => t.name ?? t)]),
+    ['unsubscribe', 'u', 'subscribe', 't', 'subscribe', 'v']);
+});
+
+test('refusals for other reasons, and of other commands, are not asked again', async () => {
+  const h = await subscribed();
+  h.ws.push(refusal(undefined, { topic: 't' }), refusal(7, { topic: 't' }), refusal(1, { topic: 'u' }));
+  h.ws.push(refusal(1, { code: 'forbidden', topic: 't' }), { op: 'ping' });
+  await h.clock.pass(31_000);
+  assert.deepEqual(h.sent.map((c) => c.op), ['subscribe', 'pong']);
+});
+
+test('a new connection asks at once for what was refused, and only then', async () => {
+  const h = await subscribed();
+  for (const [id, ms] of [[1, 250], [2, 500], [3, 0]]) {
+    h.ws.push(refusal(id, { topic: 't' }));
+    await h.clock.pass(ms);
+  }
+  h.ws.fail();
+  await h.clock.pass(h.state.retry);
+  await h.welcome();
+  h.ws.push(reply({ id: 4 }));
+  await h.clock.pass(31_000);
+  assert.deepEqual(h.sent.map((c) => c.op), ['subscribe']);
+  h.client.close();
+  assert.equal(h.clock.timers.size, 0);
 });
 
 test('payloads and fields', async () => {
@@ -71,7 +147,7 @@ test('a topic resumes after the last message seen', async () => {
   await h.clock.pass(h.state.retry);
   await h.welcome();
   assert.deepEqual(h.sent[0].topics, [{ name: 't', since: 'e:12' }]);
-  h.ws.push(reply({ position: 'e:14', recovered: true }), message(13), message(14), { op: 'live', topic: 't' }, message(15));
+  h.ws.push(reply({ id: 2, position: 'e:14', recovered: true }), message(13), message(14), { op: 'live', topic: 't' }, message(15));
   assert.deepEqual(numbers(h), [11, 12, 13, 14, 15]);
   assert.deepEqual(h.told('recovered'), [{ on: 'recovered', topic: 't', position: 'e:14' }]);
   assert.deepEqual(h.told('gap'), []);
@@ -162,7 +238,7 @@ test('recovered false is a gap, and what history there is follows', async () => 
     { op: 'unsubscribe', id: 2, topics: ['t'] },
     { op: 'subscribe', id: 3, topics: [{ name: 't', since: 'e:7' }] },
   ]);
-  h.ws.push({ op: 'unsubscribed', id: 2, topic: 't' }, reply({ recovered: true, position: 'e:11' }), ...[8, 9, 10, 11, 12].map((n) => message(n)));
+  h.ws.push({ op: 'unsubscribed', id: 2, topic: 't' }, reply({ id: 3, recovered: true, position: 'e:11' }), ...[8, 9, 10, 11, 12].map((n) => message(n)));
   assert.deepEqual(numbers(h), [8, 9, 10, 11, 12]);
   assert.deepEqual(h.told('gap'), [{ on: 'gap', topic: 't', from: 'e:2', to: 'e:7', reason: 'expired' }]);
   assert.deepEqual(h.told('recovered'), []);
@@ -170,14 +246,16 @@ test('recovered false is a gap, and what history there is follows', async () => 
   h.ws.fail(); // and the same another time
   await h.clock.pass(h.state.retry);
   await h.welcome();
-  h.ws.push(reply({ recovered: false, history: 'f:3', position: 'f:5' }));
+  h.ws.push(reply({ id: 4, recovered: false, history: 'f:3', position: 'f:5' }));
   await settle();
   assert.deepEqual(h.sent.at(-1).topics, [{ name: 't', since: 'f:3' }]);
 });
 
 test('history that is gone too is not asked for twice', async () => {
   const h = await subscribed({}, 'e:2');
-  h.ws.push(reply({ recovered: false, history: 'e:7' }), reply({ recovered: false, history: 'e:9' }), message(11), message(13));
+  h.ws.push(reply({ recovered: false, history: 'e:7' }));
+  await settle();
+  h.ws.push(reply({ id: 3, recovered: false, history: 'e:9' }), message(11), message(13));
   assert.deepEqual(h.told('gap').map((g) => [g.from, g.to, g.reason]),
     [['e:2', 'e:7', 'expired'], ['e:7', 'e:10', 'expired'], ['e:11', 'e:12', 'missing']]);
   assert.deepEqual(numbers(h), [11, 13]);
