@@ -22,9 +22,13 @@ import (
 
 // secure starts a TLS server and returns its URL and what trusts it.
 func secure(t *testing.T, scripts ...func(*peer)) (string, *tls.Config) {
+	return secureOn(t, "127.0.0.1:0", scripts...)
+}
+
+func secureOn(t *testing.T, address string, scripts ...func(*peer)) (string, *tls.Config) {
 	donor := httptest.NewTLSServer(nil)
 	donor.Close()
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: donor.TLS.Certificates})
+	listener, err := tls.Listen("tcp", address, &tls.Config{Certificates: donor.TLS.Certificates})
 	require.NoError(t, err)
 	serveOn(t, listener, scripts...)
 	pool := x509.NewCertPool()
@@ -48,6 +52,20 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "https", asked)
 	require.Equal(t, strings.TrimPrefix(address, "wss://"), (<-requests).RequestURI)
+}
+
+// gobwas/ws gives TLS the name [::1], brackets and all: what takes them off is
+// crypto/x509, when it holds an address against the certificate.
+func TestTLSToIPv6(t *testing.T) {
+	probe, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("this host has no ::1: %v", err)
+	}
+	probe.Close()
+	address, trust := secureOn(t, "[::1]:0", func(p *peer) { p.greet(); p.send(message("e:1", "1")); p.waiting() })
+	require.Contains(t, address, "wss://[::1]:")
+	_, err = run(t, 1, client.Config{URL: address, TLS: trust})
+	require.NoError(t, err)
 }
 
 func TestUntrustedTLS(t *testing.T) {
