@@ -50,7 +50,7 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 	old := s.open(t)
 	sockets := make([]int, 5) // made now, as then none can be
 	for i := range sockets {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 		require.NoError(t, err)
 		defer unix.Close(fd)
 		sockets[i] = fd

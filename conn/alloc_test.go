@@ -40,7 +40,7 @@ func (c *crowd) must(err error) {
 // connect returns when all of them have been accepted.
 func (c *crowd) connect() {
 	for i := range c.fds {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 		c.must(err)
 		c.must(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &c.linger))
 		c.must(unix.Connect(fd, &c.addr))

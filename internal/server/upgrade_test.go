@@ -38,7 +38,7 @@ func (w *wave) must(err error) {
 // connect returns when all of them have been accepted.
 func (w *wave) connect(others int) {
 	for i := range w.fds {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 		w.must(err)
 		w.must(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
 		w.must(unix.Connect(fd, &w.addr))
