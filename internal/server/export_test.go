@@ -85,3 +85,11 @@ func ClosePagesWhileTaking(n int) int64 {
 	both.Wait()
 	return p.live.Load()
 }
+
+// Deliveries returns how many messages have been written to subscribers.
+func Deliveries(s *Server) (n uint64) {
+	for _, o := range s.owners {
+		n += o.audience.Stats().Deliveries.Load()
+	}
+	return n
+}

@@ -1,15 +1,11 @@
 package server_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,43 +16,8 @@ import (
 	"github.com/pushd/pushd/internal/server"
 )
 
-// crowdSize is how many clients are killed at once. Both ends have their own
-// process, so that this fits below 20,000 descriptors each.
+// crowdSize is how many clients are killed at once.
 const crowdSize = 5000
-
-// init turns a process that was started as a crowd into one: it connects to the
-// address in the environment, says so, and then reads with every second
-// connection, until it is killed.
-func init() {
-	address := os.Getenv("PUSHD_TEST_CROWD")
-	if address == "" {
-		return
-	}
-	var crowd [crowdSize]net.Conn // or the collector would close what nobody reads
-	for i := range crowd {
-		c, err := net.Dial("tcp", address)
-		crowd[i] = c
-		if err == nil {
-			c.(*net.TCPConn).SetReadBuffer(4096)
-			_, err = io.WriteString(c, "GET /ws?topic=crowd HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-				"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
-		}
-		r := bufio.NewReader(c)
-		if err == nil {
-			_, err = http.ReadResponse(r, nil)
-		}
-		if err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		if i%2 == 0 {
-			go io.Copy(io.Discard, r)
-		}
-	}
-	fmt.Println("ready")
-	time.Sleep(time.Hour)
-	runtime.KeepAlive(&crowd)
-}
 
 // TestCrowdIsKilled kills 5,000 clients at once, half of whom do not read, while
 // they are published to. Nothing of them may stay.
@@ -74,16 +35,7 @@ func TestCrowdIsKilled(t *testing.T) {
 	d.scrape(url) // the admin connection is open from here on
 	before := files()
 
-	crowd := exec.Command(os.Args[0])
-	crowd.Env = append(os.Environ(), "PUSHD_TEST_CROWD="+d.Addr().String())
-	out, err := crowd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, crowd.Start())
-	kill := func() { crowd.Process.Kill(); crowd.Wait() }
-	defer kill()
-	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "ready\n", line)
+	kill := startCrowd(t, d.Addr().String(), crowdSize, 2)
 	require.GreaterOrEqual(t, files(), before+crowdSize)
 	require.EqualValues(t, crowdSize, d.scrape(url)["pushd_subscriptions"])
 
