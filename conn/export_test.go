@@ -230,3 +230,15 @@ func (t *Torture) Drain() bool {
 	t.Shard(func() int { return 3 })
 	return t.s.live.Load() == 0
 }
+
+// Paused reports whether a connection is not read because of its own output.
+func Paused(e *Engine) bool {
+	for _, s := range e.shards {
+		for slot := range s.table.used.Load() {
+			if word(s.table.at(slot).word.Load()).has(paused) {
+				return true
+			}
+		}
+	}
+	return false
+}

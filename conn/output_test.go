@@ -115,7 +115,7 @@ func stuffed(t *testing.T, s *server) (c *client, wrote chan int) {
 		}
 		wrote <- n
 	}()
-	await(t, "the pause", func() bool { return s.queued() > 16<<10 })
+	await(t, "the pause", func() bool { return conn.Paused(s.Engine) })
 	for before := uint64(0); before != s.read(); time.Sleep(20 * time.Millisecond) { // it is not read any more
 		before = s.read()
 	}
