@@ -93,3 +93,6 @@ func Deliveries(s *Server) (n uint64) {
 	}
 	return n
 }
+
+// Working reports whether a worker is at work.
+func Working(s *Server) bool { return s.workers.Stats().Running > 0 }
