@@ -59,9 +59,11 @@ func (p *peer) hear() (h heard) {
 // say sends a text frame.
 func (p *peer) say(text string) { p.t.Helper(); p.send(ws.NewTextFrame([]byte(text))) }
 
+// send writes a frame in one piece, so that it is also read in one.
 func (p *peer) send(f ws.Frame) {
 	p.t.Helper()
-	require.NoError(p.t, ws.WriteFrame(p, ws.MaskFrameInPlace(f)))
+	_, err := p.Write(ws.MustCompileFrame(ws.MaskFrameInPlace(f)))
+	require.NoError(p.t, err)
 }
 
 // closedWith waits for the close frame, whatever comes before.
