@@ -72,7 +72,7 @@ func (c *serveCmd) serve(w *world, token string) error {
 	if err != nil {
 		return c.taken(w, err)
 	}
-	c.announce(w, s.Addr(), s.AdminAddr(), holds)
+	c.announce(w, s, holds)
 	return s.Run(ctx)
 }
 
@@ -154,7 +154,8 @@ func (c *settings) taken(w *world, err error) error {
 }
 
 // announce says where the doors are, what this host holds and what to try.
-func (c *settings) announce(w *world, public, admin net.Addr, holds tuning.Capacity) {
+func (c *settings) announce(w *world, s *server.Server, holds tuning.Capacity) {
+	public, admin := s.Addr(), s.AdminAddr()
 	capacity := fmt.Sprintf("%s connections, as %s", number(int64(holds.Connections)), holds.Binds)
 	switch {
 	case c.MaxConnections > holds.Connections:
@@ -174,7 +175,7 @@ func (c *settings) announce(w *world, public, admin net.Addr, holds tuning.Capac
 	if c.Demo {
 		w.say("demo    the topics demo.> are open to everybody who reaches %s", public)
 		w.say("page    http://%s/", door)
-		try = "bin/pushd subscribe demo.quotes.ACME"
+		try = "bin/pushd subscribe " + s.DemoTopics()[0]
 		if door != "127.0.0.1:8080" {
 			try += " --url " + door
 		}

@@ -9,12 +9,17 @@ import (
 	"github.com/pushd/pushd/internal/demo"
 )
 
-func (s *Server) demoConfig() (demo.Config, error) {
+// readDemo settles what the demo is to show.
+func (s *Server) readDemo() (err error) {
+	s.demo = demo.MarketConfig()
 	if s.cfg.DemoTape != "" {
-		return demo.TapeConfig(demo.File(s.cfg.DemoTape))
+		s.demo, err = demo.TapeConfig(demo.File(s.cfg.DemoTape))
 	}
-	return demo.MarketConfig(), nil
+	return err
 }
+
+// DemoTopics returns the topics that the demo publishes to.
+func (s *Server) DemoTopics() []string { return s.demo.Topics }
 
 // runDemo publishes the demo until ctx ends.
 func (s *Server) runDemo(ctx context.Context) error {
@@ -26,11 +31,12 @@ func (s *Server) runDemo(ctx context.Context) error {
 
 type demoPublisher struct{ hub *broadcast.Hub }
 
-// Publish implements demo.Publisher. A price that finds no room is left out: the
+// Publish implements demo.Publisher. A price that finds no room, or no place for
+// its topic, is left out: the
 // demo goes on.
 func (p demoPublisher) Publish(ctx context.Context, topic, key string, json []byte) error {
 	_, err := p.hub.TryPublish(topic, broadcast.Message{Kind: broadcast.JSON, Key: key, Payload: json})
-	if errors.Is(err, broadcast.ErrNoRoom) {
+	if errors.Is(err, broadcast.ErrNoRoom) || errors.Is(err, broadcast.ErrTooManyTopics) {
 		return nil
 	}
 	return err

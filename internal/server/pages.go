@@ -43,11 +43,10 @@ func newPages(s *Server) (*pages, error) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	if s.cfg.Demo {
-		config, err := s.demoConfig()
-		if err != nil {
+		if err := s.readDemo(); err != nil {
 			return nil, err
 		}
-		mux.Handle("/", demo.Handler(config))
+		mux.Handle("/", demo.Handler(s.demo))
 	} else {
 		mux.HandleFunc("GET /pushd.js", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/javascript; charset=utf-8")

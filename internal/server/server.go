@@ -15,6 +15,7 @@ import (
 
 	"github.com/pushd/pushd/broadcast"
 	"github.com/pushd/pushd/conn"
+	"github.com/pushd/pushd/internal/demo"
 	"github.com/pushd/pushd/internal/dialect"
 	"github.com/pushd/pushd/netpoll"
 	"github.com/pushd/pushd/pool"
@@ -29,6 +30,7 @@ type Server struct {
 	owners   []*owner // by shard
 	counts   counts
 	pages    *pages
+	demo     demo.Config // what the demo shows, if there is one
 	draining atomic.Bool
 
 	public  *netpoll.Listener
