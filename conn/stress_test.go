@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pushd/pushd/conn"
+	"github.com/pushd/pushd/internal/leak"
 )
 
 // megaphone is what one shard of the stress test shouts at its connections: to each, by slot alone, its own name.
@@ -201,7 +202,7 @@ func hear(r io.Reader, name *[]byte) (ws.OpCode, error) {
 // stranger, and nothing may be left.
 func TestStress(t *testing.T) {
 	const visits, atOnce, shards = 10_000, 500, 3
-	descriptors := len(openDescriptors())
+	descriptors := len(leak.Open())
 	s := serve(t, conn.Config{Shards: shards, CloseTimeout: 2 * time.Second}, stress(shards))
 	addr := s.listener.Addr().String()
 	var clients sync.WaitGroup
@@ -221,5 +222,5 @@ func TestStress(t *testing.T) {
 	require.EqualValues(t, visits, s.Stats().Accepted.Load())
 	require.Positive(t, s.Stats().Panics.Load())
 	s.stop() // which fails unless Gone was called once for each, and nothing is held
-	require.Len(t, openDescriptors(), descriptors)
+	require.Len(t, leak.Open(), descriptors)
 }

@@ -14,13 +14,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	main "github.com/pushd/pushd/cmd/pushd"
+	"github.com/pushd/pushd/internal/leak"
 )
 
 // Importing ants starts two goroutines for good: they are there before.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // call is one run of the program.
 type call struct {

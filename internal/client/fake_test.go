@@ -14,12 +14,12 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/pushd/pushd/internal/client"
+	"github.com/pushd/pushd/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // patience bounds what a test waits for another goroutine.
 const patience = 10 * time.Second
@@ -168,10 +168,10 @@ func proxy(t *testing.T, answer string) (address string, requests <-chan *http.R
 		}
 		defer far.Close()
 		done.Go(func() {
-			io.Copy(far, br)
+			io.Copy(struct{ io.Writer }{far}, br)
 			far.(*net.TCPConn).CloseWrite()
 		})
-		io.Copy(conn, far)
+		io.Copy(struct{ io.Writer }{conn}, far) // by splice(2) package net would keep a pipe
 		conn.(*net.TCPConn).CloseWrite()
 	})
 	t.Cleanup(func() { listener.Close(); done.Wait() })
