@@ -27,11 +27,15 @@ var openings = sync.Pool{New: func() any { return new(opening) }}
 
 // Request implements conn.Handler.
 func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
-	if path := r.Path(r.Bytes); string(path) != "/ws" {
-		if r.Upgrade() {
-			h.refuse(&conn.Refusal{Status: http.StatusNotFound, Code: dialect.CodeNotFound, Message: "nothing is at " + string(path) + "; WebSockets are at /ws"}, p)
-			return
-		}
+	switch path := r.Path(r.Bytes); {
+	case string(path) == "/ws":
+	case string(path) == "/echo":
+		h.refuse(&conn.Refusal{Status: http.StatusBadRequest, Code: dialect.CodeBadRequest, Message: "echo is not supported yet"}, p)
+		return
+	case r.Upgrade():
+		h.refuse(&conn.Refusal{Status: http.StatusNotFound, Code: dialect.CodeNotFound, Message: "nothing is at " + string(path) + "; WebSockets are at /ws"}, p)
+		return
+	default:
 		h.page(r, p)
 		return
 	}
