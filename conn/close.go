@@ -130,13 +130,15 @@ func (s *Shard) control(op ws.OpCode, payload []byte) []byte {
 }
 
 // closeFrame returns a close frame. 1005 stands for one without a code (RFC 6455
-// section 7.1.5).
+// section 7.1.5). A reason is cut, between two characters, to what a control
+// frame can hold; what is not UTF-8 in it becomes U+FFFD (section 5.5.1).
 func (s *Shard) closeFrame(code ws.StatusCode, reason string) []byte {
 	if code == ws.StatusNoStatusRcvd {
 		return s.control(ws.OpClose, nil)
 	}
 	var body [ws.MaxControlFramePayloadSize]byte
-	if most := len(body) - 2; len(reason) > most { // cut between two characters
+	reason = strings.ToValidUTF8(reason, "\uFFFD")
+	if most := len(body) - 2; len(reason) > most {
 		reason = strings.ToValidUTF8(reason[:most], "")
 	}
 	ws.PutCloseFrameBody(body[:2+len(reason)], code, reason)

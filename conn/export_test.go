@@ -242,3 +242,6 @@ func Paused(e *Engine) bool {
 	}
 	return false
 }
+
+// CloseFrame returns the close frame that a connection would be sent.
+func CloseFrame(code ws.StatusCode, reason string) []byte { return new(Shard).closeFrame(code, reason) }

@@ -2,41 +2,9 @@ package dialect
 
 import (
 	"encoding/binary"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
-
-// MaxCloseReason is the most bytes of a close reason: a control frame's 125
-// (RFC 6455, 5.5) less the code.
-const MaxCloseReason = ws.MaxControlFramePayloadSize - 2
-
-// AppendClose appends a close frame. A reason over MaxCloseReason bytes is cut
-// between two characters. What is not UTF-8 in it becomes U+FFFD (5.5.1), in a
-// copy.
-func AppendClose(dst []byte, code ws.StatusCode, reason string) []byte {
-	reason = strings.ToValidUTF8(reason, "\uFFFD")
-	if len(reason) > MaxCloseReason {
-		n := MaxCloseReason
-		for !utf8.RuneStart(reason[n]) {
-			n--
-		}
-		reason = reason[:n]
-	}
-	dst = appendHeader(dst, ws.OpClose, 2+len(reason))
-	dst = binary.BigEndian.AppendUint16(dst, uint16(code))
-	return append(dst, reason...)
-}
-
-// AppendPing appends an RFC 6455 ping without application data.
-func AppendPing(dst []byte) []byte { return appendHeader(dst, ws.OpPing, 0) }
-
-// AppendPong appends the answer to an RFC 6455 ping, which carries the ping's
-// application data, at most 125 bytes (5.5.3).
-func AppendPong(dst, data []byte) []byte {
-	return append(appendHeader(dst, ws.OpPong, len(data)), data...)
-}
 
 // appendHeader appends the header of an unfragmented, unmasked frame
 // (RFC 6455, 5.2). It is written here because ws.WriteHeader wants an

@@ -3,7 +3,6 @@ package dialect_test
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -80,34 +79,5 @@ func TestJSONFrameLengths(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &e); err != nil || len(text) != n || e.Text != string(m.Payload) {
 			t.Errorf("%d bytes: %v, envelope of %d bytes with a text of %d", n, err, len(text), len(e.Text))
 		}
-	}
-}
-
-func TestAppendClose(t *testing.T) {
-	for _, c := range []struct{ name, reason, want string }{
-		{"none", "", ""},
-		{"short", "retry_ms=12000", "retry_ms=12000"},
-		{"fits", strings.Repeat("a", 123), strings.Repeat("a", 123)},
-		{"one over", strings.Repeat("a", 124), strings.Repeat("a", 123)},
-		{"cut before a two-byte rune", strings.Repeat("a", 122) + "é", strings.Repeat("a", 122)},
-		{"cut before a four-byte rune", strings.Repeat("a", 120) + "😀!", strings.Repeat("a", 120)},
-		{"two-byte rune fits", strings.Repeat("a", 121) + "éb", strings.Repeat("a", 121) + "é"},
-		{"not UTF-8", "a\xffb", "a\uFFFDb"},
-	} {
-		op, payload := unframe(t, dialect.AppendClose(nil, dialect.CloseTryAgainLater, c.reason))
-		code, reason := ws.ParseCloseFrameData(payload)
-		if op != ws.OpClose || code != 1013 || reason != c.want {
-			t.Errorf("%s: opcode %v, code %d, reason %q; want %q", c.name, op, code, reason, c.want)
-		}
-	}
-}
-
-func TestAppendPingPong(t *testing.T) {
-	if got := dialect.AppendPing(nil); !bytes.Equal(got, ws.CompiledPing) {
-		t.Errorf("ping is %x, want %x", got, ws.CompiledPing)
-	}
-	data := bytes.Repeat([]byte{7}, ws.MaxControlFramePayloadSize)
-	if op, payload := unframe(t, dialect.AppendPong(nil, data)); op != ws.OpPong || !bytes.Equal(payload, data) {
-		t.Errorf("pong is opcode %v with %x", op, payload)
 	}
 }

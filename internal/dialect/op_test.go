@@ -58,7 +58,6 @@ func TestOpsDoNotAllocate(t *testing.T) {
 		"published": func() { dialect.AppendPublished(dst, id, "news", at) },
 		"error":     func() { dialect.AppendError(dst, e) },
 		"ping":      func() { dialect.AppendPingOp(dst) },
-		"close":     func() { dialect.AppendClose(dst, dialect.CloseTryAgainLater, "retry_ms=12000") },
 	} {
 		if n := testing.AllocsPerRun(100, f); n != 0 {
 			t.Errorf("%s: %v allocations, want none", name, n)
