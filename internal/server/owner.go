@@ -51,8 +51,15 @@ func list(c *conn.Conn) *broadcast.List { return (*broadcast.List)(&c.List) }
 // Write implements broadcast.Writer.
 func (o *owner) Write(slot uint32, a, b []byte) (int, broadcast.Outcome) {
 	n, outcome := o.shard.Write(slot, a, b)
-	return n, broadcast.Outcome(outcome) // Sent, Blocked, Ended: the same three
+	return n, broadcast.Outcome(outcome)
 }
+
+// The outcomes are the same three: where they are not, this does not compile.
+var (
+	_ = [1]struct{}{}[broadcast.Sent-broadcast.Outcome(conn.Sent)]
+	_ = [1]struct{}{}[broadcast.Blocked-broadcast.Outcome(conn.Blocked)]
+	_ = [1]struct{}{}[broadcast.Ended-broadcast.Outcome(conn.Ended)]
+)
 
 // Keep implements broadcast.Writer.
 func (o *owner) Keep(slot uint32, rest []byte) { o.shard.Keep(slot, rest) }
