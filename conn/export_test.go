@@ -232,10 +232,15 @@ func (t *Torture) Drain() bool {
 }
 
 // Paused reports whether a connection is not read because of its own output.
-func Paused(e *Engine) bool {
+func Paused(e *Engine) bool { return anyHas(e, paused) }
+
+// Reading reports whether a worker has a connection, or will have.
+func Reading(e *Engine) bool { return anyHas(e, scheduled) }
+
+func anyHas(e *Engine, bits word) bool {
 	for _, s := range e.shards {
 		for slot := range s.table.used.Load() {
-			if word(s.table.at(slot).word.Load()).has(paused) {
+			if word(s.table.at(slot).word.Load()).has(bits) {
 				return true
 			}
 		}
