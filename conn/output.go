@@ -49,7 +49,7 @@ func (s *Shard) Write(slot uint32, a, b []byte) (n int, o Outcome) {
 // blocked (rule S4).
 func (s *Shard) write(c *Conn, b []byte) (n int, o Outcome) {
 	for cleared := false; ; {
-		m, err := unix.Write(int(c.fd), b[n:])
+		m, err := write(int(c.fd), b[n:])
 		if m > 0 {
 			n += m
 			s.stats.BytesWritten.Add(uint64(m))
