@@ -13,8 +13,9 @@ type audience struct {
 	topic   *topic
 	index   uint32
 	dialect uint8
-	gone    bool // off the topic; a new one is made for the next member
-	queued  bool // on shard.passes
+	policy  Policy // what it was when the audience began
+	gone    bool   // off the topic; a new one is made for the next member
+	queued  bool   // on shard.passes
 	passing bool
 	dirty   atomic.Bool // on shard.dirty
 

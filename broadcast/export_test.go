@@ -11,17 +11,25 @@ const MaxChunk = maxChunk
 // RecordCost is what a message takes beside its frame, key and event.
 const RecordCost = recordCost
 
-// Log lets tests drive a topic's log without a topic.
-type Log struct{ log topicLog }
+// Log lets tests drive a topic's log without a hub.
+type Log struct {
+	topic
+	log *topicLog
+}
 
 // NewLog returns an empty log with dialect 0 in use.
 func NewLog(limit int, encoders ...Encoder) *Log {
-	l := &Log{topicLog{encoders: encoders, limit: limit, tapes: make([]tape, len(encoders))}}
+	l := &Log{topic: topic{eras: []era{{epoch: "abcdefgh"}}, set: &Settings{}}}
+	l.topic.log = topicLog{encoders: encoders, limit: limit, tapes: make([]tape, len(encoders))}
+	l.log = &l.topic.log
 	l.log.tapes[0].inUse = true
 	return l
 }
 
-func (l *Log) Append(m Message) (grown int)          { return l.log.append(&m, 0) }
+func (l *Log) Append(m Message) (grown int) {
+	l.numberLocked(&m)
+	return l.log.append(&m, 0)
+}
 func (l *Log) Evictable(low uint64) bool             { return l.log.evictable(low) }
 func (l *Log) Evict() (freed int)                    { return l.log.evict() }
 func (l *Log) Disuse(d uint8) (freed int)            { return l.log.disuse(d) }
@@ -33,9 +41,9 @@ func (l *Log) Memory() int                           { return l.log.memory }
 func (l *Log) Use(d uint8) { l.log.use(d) }
 
 // Encode returns messages that dialect d's tape does not have.
-func (l *Log) Encode(d uint8, start, limit uint64, topic, epoch string) Segment {
-	b := backlog{m: Message{Topic: topic, Epoch: epoch}}
-	s := l.log.encode(d, start, limit, &b)
+func (l *Log) Encode(d uint8, start, limit uint64, topic string) Segment {
+	l.name = topic
+	s := l.encodeLocked(d, start, limit, new(backlog))
 	return Segment{s, s.start, s.end, s.a, s.b}
 }
 
@@ -44,7 +52,7 @@ func (l *Log) Covers(d uint8, start uint64) bool { return l.log.covers(d, start)
 
 // Message returns the message at offset, without topic and epoch.
 func (l *Log) Message(offset uint64) (m Message) {
-	l.log.message(offset, &m)
+	l.messageLocked(offset, &m)
 	return m
 }
 

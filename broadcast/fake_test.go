@@ -30,15 +30,15 @@ type full struct{}
 func (full) AppendMessage(dst []byte, m *broadcast.Message) []byte {
 	dst = append(appendHead(dst, m.Topic[0]|0x80, m), byte(m.Kind), byte(len(m.Key)), byte(len(m.Event)))
 	dst = append(append(append(dst, m.Key...), m.Event...), m.Payload...)
-	dst = append(dst, m.Epoch...) // 8 bytes
-	return binary.BigEndian.AppendUint32(dst, uint32(m.Previous))
+	dst = append(dst, m.Position.Epoch...) // 8 bytes
+	return binary.BigEndian.AppendUint32(dst, uint32(m.Previous.Offset))
 }
 
 const headSize = 8
 
 func appendHead(dst []byte, topic byte, m *broadcast.Message) []byte {
 	n := len(m.Payload)
-	dst = binary.BigEndian.AppendUint32(append(dst, topic), uint32(m.Offset))
+	dst = binary.BigEndian.AppendUint32(append(dst, topic), uint32(m.Position.Offset))
 	return append(dst, byte(n>>16), byte(n>>8), byte(n))
 }
 
@@ -49,8 +49,8 @@ func parse(stream []byte) (m broadcast.Message, n int) {
 		return m, 0
 	}
 	m.Topic = string(stream[0] &^ 0x80)
-	m.Offset = uint64(binary.BigEndian.Uint32(stream[1:]))
-	m.Previous = m.Offset - 1
+	m.Position.Offset = uint64(binary.BigEndian.Uint32(stream[1:]))
+	m.Previous.Offset = m.Position.Offset - 1
 	size := int(stream[5])<<16 | int(stream[6])<<8 | int(stream[7])
 	if stream[0]&0x80 == 0 {
 		if n = headSize + size; len(stream) < n {
@@ -69,8 +69,8 @@ func parse(stream []byte) (m broadcast.Message, n int) {
 	next := func(n int) []byte { at += n; return stream[at-n : at] }
 	m.Kind = broadcast.Kind(stream[8])
 	m.Key, m.Event = string(next(key)), string(next(event))
-	m.Payload, m.Epoch = next(size), string(next(8))
-	m.Previous = uint64(binary.BigEndian.Uint32(next(4)))
+	m.Payload, m.Position.Epoch = next(size), string(next(8))
+	m.Previous = broadcast.Position{Epoch: m.Position.Epoch, Offset: uint64(binary.BigEndian.Uint32(next(4)))}
 	return m, n
 }
 
@@ -114,7 +114,7 @@ func (s *socket) offsets(t testing.TB) (all []uint64) {
 		t.Fatal(err)
 	}
 	for _, m := range frames {
-		all = append(all, m.Offset)
+		all = append(all, m.Position.Offset)
 	}
 	return all
 }
@@ -259,5 +259,5 @@ func span(from, to uint64) (all []uint64) {
 }
 
 func message(topic string, payload []byte) broadcast.Message {
-	return broadcast.Message{Topic: topic, Epoch: "abcdefgh", Payload: payload}
+	return broadcast.Message{Topic: topic, Payload: payload}
 }

@@ -17,17 +17,29 @@ import (
 var (
 	ErrNoRoom        = errors.New("no room in the log: a pass holds its oldest messages")
 	ErrTooManyTopics = errors.New("too many topics")
+	ErrTooManyUsers  = errors.New("too many users")
 	ErrTooLarge      = errors.New("message larger than a quarter of the topic's log limit")
 	ErrAlready       = errors.New("already subscribed")
+
+	ErrPositionConflict = errors.New("the topic is numbered in another way: by its publisher, by itself, or under an epoch that has ended")
+	ErrTooManyKeys      = errors.New("the topic retains as many keys, or bytes of them, as it may")
+	ErrNoKey            = errors.New("the topic retains no such key")
+	ErrNoTopic          = errors.New("no such topic")
+	ErrNoPosition       = errors.New("the topic has never had that position")
 )
 
 // Config says how a Hub is to be.
 type Config struct {
 	Encoders []Encoder // by dialect, at least one; the frame of dialect 0 ends with the payload as published
 
-	LogLimit     int           // bytes a topic's log may hold; 0: 4 MiB, at least 4 KiB
+	Settings func(topic string) Settings // nil: as the zero value says
+
+	LogLimit     int           // bytes a topic's log may hold, where its settings do not say; 0: 4 MiB, at least 4 KiB
 	MemoryLimit  int64         // bytes all logs may take, counted by capacity; 0: 256 MiB
-	MaxTopics    int           // 0: 100,000
+	MaxTopics    int           // but for those of users; 0: 100,000
+	MaxUsers     int           // topics that begin with [UserPrefix]; 0: 1,000,000
+	MaxIDs       int           // ids of messages that are remembered; 0: 131,072
+	RememberIDs  time.Duration // and for how long; 0: 5 min
 	MaxWaiting   int           // publishers that may wait for room at a time; 0: 1,024
 	ResumeWindow time.Duration // how long a topic outlives its last subscriber and message; 0: 1 h
 }
@@ -40,16 +52,27 @@ func (c Config) withDefaults() Config {
 	}
 	set(&c.LogLimit, 4<<20)
 	set(&c.MaxTopics, 100_000)
+	set(&c.MaxUsers, 1_000_000)
+	set(&c.MaxIDs, 1<<17)
 	set(&c.MaxWaiting, 1024)
-	c.LogLimit = max(c.LogLimit, 4<<10)
+	c.LogLimit = max(c.LogLimit, minLogLimit)
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = 256 << 20
 	}
 	if c.ResumeWindow == 0 {
 		c.ResumeWindow = time.Hour
 	}
+	if c.RememberIDs == 0 {
+		c.RememberIDs = 5 * time.Minute
+	}
+	if c.Settings == nil {
+		c.Settings = func(string) Settings { return Settings{} }
+	}
 	return c
 }
+
+// UserPrefix begins the topic of each user.
+const UserPrefix = "$user."
 
 // Hub holds topics. Its methods may be called from any goroutine.
 type Hub struct {
@@ -63,13 +86,23 @@ type Hub struct {
 	reclaimMu sync.Mutex
 	fruitless int64 // when reclaiming last found too little
 
-	mu     sync.RWMutex
-	topics map[string]*topic
+	ids idTable
+
+	mu       sync.RWMutex
+	topics   map[string]*topic
+	users    int                    // how many of them are
+	settings func(string) Settings  // as Configure has set it
+	sets     map[Settings]*Settings // those in use, each once
+	expiring map[*topic]struct{}    // those whose retained values go after a time
 }
 
 // NewHub returns an empty hub.
 func NewHub(cfg Config) *Hub {
-	return &Hub{cfg: cfg.withDefaults(), began: time.Now(), topics: make(map[string]*topic)}
+	cfg = cfg.withDefaults()
+	return &Hub{
+		cfg: cfg, began: time.Now(), topics: make(map[string]*topic), settings: cfg.Settings, sets: make(map[Settings]*Settings),
+		expiring: make(map[*topic]struct{}), ids: idTable{most: cfg.MaxIDs, keep: int64(cfg.RememberIDs)},
+	}
 }
 
 func (h *Hub) now() int64 { return int64(time.Since(h.began)) }
@@ -100,13 +133,20 @@ func (h *Hub) create(name string) (*topic, error) {
 	if t := h.topics[name]; t != nil {
 		return t, nil
 	}
-	if len(h.topics) >= h.cfg.MaxTopics {
+	user := strings.HasPrefix(name, UserPrefix)
+	switch {
+	case user && h.users >= h.cfg.MaxUsers:
+		return nil, ErrTooManyUsers
+	case user:
+		h.users++
+	case len(h.topics)-h.users >= h.cfg.MaxTopics:
 		return nil, ErrTooManyTopics
 	}
-	t := &topic{name: strings.Clone(name), epoch: newEpoch(), used: h.now()}
-	t.log = topicLog{encoders: h.cfg.Encoders, limit: h.cfg.LogLimit, tapes: make([]tape, len(h.cfg.Encoders))}
+	t := &topic{name: strings.Clone(name), eras: []era{{epoch: newEpoch()}}, used: h.now()}
+	t.log = topicLog{encoders: h.cfg.Encoders, tapes: make([]tape, len(h.cfg.Encoders))}
 	t.log.tapes[0].inUse = true
 	h.topics[t.name] = t
+	h.configureLocked(t)
 	return t, nil
 }
 
@@ -122,7 +162,8 @@ func newEpoch() string {
 // Receipt says where a message stands. It means "in the log, in order".
 type Receipt struct {
 	Position    Position
-	Subscribers int // how many there were
+	Subscribers int  // how many there were
+	Duplicate   bool // it was published before, by its ID or its position; nothing has changed
 }
 
 // TryPublish appends m to the topic's log and tells its audiences. It does not
@@ -148,7 +189,14 @@ func (h *Hub) append(name string, m *Message, mark bool) (*topic, Receipt, error
 	if err != nil {
 		return nil, Receipt{}, err
 	}
-	grown, err := t.appendLocked(m, h.now())
+	now := h.now()
+	id := topicID{t.name, m.ID}
+	if m.ID != "" {
+		if p, ok := h.ids.find(id, now); ok {
+			return t, Receipt{p, int(t.subscribers.Load()), true}, nil
+		}
+	}
+	grown, duplicate, err := t.appendLocked(m, now)
 	h.memory.Add(int64(grown))
 	if err != nil {
 		if grown < 0 {
@@ -156,11 +204,18 @@ func (h *Hub) append(name string, m *Message, mark bool) (*topic, Receipt, error
 		}
 		return t, Receipt{}, err
 	}
+	r := Receipt{m.Position, int(t.subscribers.Load()), duplicate}
+	if duplicate {
+		return t, r, nil
+	}
+	if m.ID != "" {
+		h.ids.add(id, m.Position, now)
+	}
 	h.published.Add(1)
 	if mark {
 		t.markLocked()
 	}
-	return t, Receipt{Position{t.epoch, m.Offset}, int(t.subscribers.Load())}, nil
+	return t, r, nil
 }
 
 // Publish is TryPublish for callers with a goroutine of their own: it waits for
@@ -235,6 +290,11 @@ func (h *Hub) Sweep() {
 		if len(t.audiences) == 0 && t.used < before {
 			old = append(old, t)
 		}
+		if t.keys != nil {
+			size := t.keys.size
+			t.keys.dropTombstones(h.now() - tombstoneAge)
+			h.memory.Add(int64(t.keys.size - size))
+		}
 		t.mu.Unlock()
 	}
 	h.mu.RUnlock()
@@ -242,6 +302,9 @@ func (h *Hub) Sweep() {
 		h.forget(t, func() bool { return t.used < before })
 	}
 }
+
+// tombstoneAge is how long a deleted key is known to those that are behind.
+const tombstoneAge = int64(time.Minute)
 
 // forget takes t from the hub (rule B10), if it has no audience and still, which
 // is asked under both locks, says so.
@@ -253,8 +316,22 @@ func (h *Hub) forget(t *topic, still func() bool) {
 	if t.gone || len(t.audiences) > 0 || !still() { // gone: its name may be a new topic's
 		return
 	}
+	if t.set.Retain && len(t.keys.places) > 0 { // what it retains stays
+		for t.log.evictable(t.log.head) {
+			h.memory.Add(int64(-t.log.evict()))
+		}
+		return
+	}
 	t.gone = true
 	delete(h.topics, t.name)
+	delete(h.expiring, t)
+	if strings.HasPrefix(t.name, UserPrefix) {
+		h.users--
+	}
 	h.memory.Add(int64(-t.log.memory))
+	if t.keys != nil {
+		h.memory.Add(int64(-t.keys.size))
+		t.keys = nil
+	}
 	t.log = topicLog{tapes: make([]tape, 1)} // reclaim, which may have seen t already, finds nothing to give back again
 }

@@ -17,7 +17,7 @@ import (
 func TestTopicsAndMessages(t *testing.T) {
 	h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 64 << 10})
 	s := newShard(t, h, 1)
-	if _, ok := h.Topic("a"); ok || h.Messages("a", 0, 1, nil) || len(h.Topics("", 10)) != 0 {
+	if _, ok := h.Topic("a"); ok || h.Messages("a", nil, 1, nil) != broadcast.ErrNoTopic || len(h.Topics("", 10)) != 0 {
 		t.Error("there is a topic that nobody has used")
 	}
 	s.subscribe(0, "c", 0, nil)
@@ -43,7 +43,7 @@ func TestTopicsAndMessages(t *testing.T) {
 	info, _ := h.Topic("a")
 	epoch := info.Position.Epoch
 	want := broadcast.TopicInfo{Name: "a", Position: broadcast.Position{Epoch: epoch, Offset: 20},
-		Oldest: broadcast.Position{Epoch: epoch, Offset: 12}, Bytes: 8 * (1024 + 64)}
+		Oldest: broadcast.Position{Epoch: epoch, Offset: 12}, Bytes: 8 * (1024 + 64), Settings: info.Settings}
 	if info != want || len(epoch) != 8 {
 		t.Errorf("%+v, want %+v", info, want)
 	}
@@ -55,21 +55,23 @@ func TestTopicsAndMessages(t *testing.T) {
 		after uint64
 		limit int
 		want  []uint64
-	}{{0, 3, span(13, 15)}, {12, 100, span(13, 20)}, {18, 100, span(19, 20)}, {20, 100, nil}, {99, 100, nil}, {0, 0, nil}} {
+		err   error
+	}{{0, 3, span(13, 15), nil}, {12, 100, span(13, 20), nil}, {18, 100, span(19, 20), nil}, {20, 100, nil, nil},
+		{99, 100, nil, broadcast.ErrNoPosition}, {0, 0, nil, nil}} {
 		var got []uint64
-		if !h.Messages("a", test.after, test.limit, func(m broadcast.Message) bool {
-			got = append(got, m.Offset)
-			if m.Topic != "a" || m.Epoch != epoch || m.Previous != m.Offset-1 || len(m.Payload) != quarter {
+		if h.Messages("a", &broadcast.Position{Epoch: epoch, Offset: test.after}, test.limit, func(m broadcast.Message) bool {
+			got = append(got, m.Position.Offset)
+			if m.Topic != "a" || m.Position.Epoch != epoch || m.Previous.Offset != m.Position.Offset-1 || len(m.Payload) != quarter {
 				t.Errorf("%+v", m)
 			}
 			clear(m.Payload) // ours to keep
 			return true
-		}) || !slices.Equal(got, test.want) {
+		}) != test.err || !slices.Equal(got, test.want) {
 			t.Errorf("up to %d after %d: %v, want %v", test.limit, test.after, got, test.want)
 		}
 	}
 	told := 0
-	h.Messages("a", 18, 2, func(m broadcast.Message) bool {
+	h.Messages("a", &broadcast.Position{Epoch: epoch, Offset: 18}, 2, func(m broadcast.Message) bool {
 		told++
 		if !bytes.Equal(m.Payload, bytes.Repeat([]byte("x"), quarter)) {
 			t.Error("a reader has changed the log")
@@ -101,16 +103,16 @@ func TestMessageRoundTrip(t *testing.T) {
 		{Kind: broadcast.Binary, Event: "event", Payload: []byte{0, 255}},
 		{Kind: broadcast.Binary, Key: "k", Event: "e", Payload: []byte{}},
 	} {
-		m.Topic, m.Epoch, m.Offset, m.Previous = "forged", "forged", 77, 78
+		m.Topic, m.Previous = "forged", broadcast.Position{Epoch: "forged", Offset: 78}
 		r, err := h.TryPublish("a", m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.Topic, m.Epoch, m.Offset, m.Previous = "a", r.Position.Epoch, uint64(i+1), uint64(i)
+		m.Topic, m.Position, m.Previous = "a", broadcast.Position{Epoch: r.Position.Epoch, Offset: uint64(i + 1)}, broadcast.Position{Epoch: r.Position.Epoch, Offset: uint64(i)}
 		want = append(want, m)
 	}
 	var read []broadcast.Message
-	h.Messages("a", 0, 10, func(m broadcast.Message) bool {
+	h.Messages("a", nil, 10, func(m broadcast.Message) bool {
 		m.Payload = append([]byte{}, m.Payload...)
 		read = append(read, m)
 		return true
@@ -118,7 +120,7 @@ func TestMessageRoundTrip(t *testing.T) {
 	if !reflect.DeepEqual(read, want) {
 		t.Errorf("read %+v, want %+v", read, want)
 	}
-	s.subscribe(0, "a", 1, &broadcast.Position{Epoch: want[0].Epoch})
+	s.subscribe(0, "a", 1, &broadcast.Position{Epoch: want[0].Position.Epoch})
 	s.work(past)
 	if sent, err := parseAll(s.sockets[0].out); err != nil || !reflect.DeepEqual(sent, want) {
 		t.Errorf("sent %+v, %v", sent, err)

@@ -100,8 +100,7 @@ func (s *Shard) advance(l *laggard) {
 	case t.log.covers(a.dialect, l.cursor):
 		seg = t.log.segment(a.dialect, l.cursor, limit)
 	default:
-		s.backlog.m.Topic, s.backlog.m.Epoch = t.name, t.epoch
-		seg = t.log.encode(a.dialect, l.cursor, limit, &s.backlog)
+		seg = t.encodeLocked(a.dialect, l.cursor, limit, &s.backlog)
 	}
 	t.mu.Unlock()
 	if lost {

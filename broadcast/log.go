@@ -14,7 +14,8 @@ const (
 // record is what a topic remembers of a message beside its bytes, enough to
 // encode it again for a dialect that comes into use later.
 type record struct {
-	at         int64 // when it was published, in ns since the hub began
+	at         int64  // when it was published, in ns since the hub began
+	offset     uint64 // of its position
 	key, event string
 	size       uint32 // of the payload, which ends the frame of dialect 0
 	kind       Kind
@@ -24,7 +25,7 @@ type record struct {
 // moves and never changes, so slices of it may be read without the topic's
 // lock.
 type chunk struct {
-	first   uint64   // offset of its first message
+	first   uint64   // sequence number of its first message
 	ends    []uint32 // where each message ends in data
 	data    []byte   // never grows beyond its capacity
 	records []record // dialect 0 only
@@ -32,12 +33,12 @@ type chunk struct {
 
 func (c *chunk) last() uint64 { return c.first + uint64(len(c.ends)) - 1 }
 
-// start returns where the message at offset begins in data.
-func (c *chunk) start(offset uint64) uint32 {
-	if offset == c.first {
+// start returns where message seq begins in data.
+func (c *chunk) start(seq uint64) uint32 {
+	if seq == c.first {
 		return 0
 	}
-	return c.ends[offset-c.first-1]
+	return c.ends[seq-c.first-1]
 }
 
 // tape is a log as one dialect sees it: chunks without a hole between them, the
@@ -47,9 +48,9 @@ type tape struct {
 	inUse  bool
 }
 
-// find returns the index of the chunk that holds offset, or len(chunks).
-func (t *tape) find(offset uint64) int {
-	i, _ := slices.BinarySearchFunc(t.chunks, offset, func(c *chunk, o uint64) int {
+// find returns the index of the chunk that holds message seq, or len(chunks).
+func (t *tape) find(seq uint64) int {
+	i, _ := slices.BinarySearchFunc(t.chunks, seq, func(c *chunk, o uint64) int {
 		if c.last() < o {
 			return -1
 		}
@@ -63,11 +64,12 @@ type topicLog struct {
 	encoders []Encoder
 	limit    int // bytes of dialect 0's frames and records
 
-	head   uint64 // offset of the newest message; 0 before the first
-	tail   uint64 // messages in (tail, head] are held
-	size   int    // what limit bounds
-	memory int    // size, but with chunks by their capacity, in every dialect
-	tapes  []tape // by dialect; 0 is always in use
+	head       uint64 // sequence number of the newest message; 0 before the first
+	tail       uint64 // messages in (tail, head] are held
+	tailOffset uint64 // of the position of the last that is not
+	size       int    // what limit bounds
+	memory     int    // size, but with chunks by their capacity, in every dialect
+	tapes      []tape // by dialect; 0 is always in use
 
 	encoding Message // what encoders are shown, so that the publisher's own can stay on its stack
 }
@@ -90,11 +92,10 @@ func cost(m *Message) int {
 
 const maxFrameHeader = 10 // RFC 6455 section 5.2, without a mask
 
-// append gives m the next offset and encodes it for each dialect in use. It
+// append takes m as the next message, encoded for each dialect in use. It
 // returns by how many bytes the log's memory grew.
 func (l *topicLog) append(m *Message, at int64) (grown int) {
 	l.head++
-	m.Offset, m.Previous = l.head, l.head-1
 	l.encoding = *m
 	for d := range l.tapes {
 		t := &l.tapes[d]
@@ -111,7 +112,7 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 			if more > 0 {
 				before = 0
 			}
-			c.records = append(c.records, record{at: at, key: m.Key, event: m.Event, size: uint32(len(m.Payload)), kind: m.Kind})
+			c.records = append(c.records, record{at: at, offset: m.Position.Offset, key: m.Key, event: m.Event, size: uint32(len(m.Payload)), kind: m.Kind})
 			l.size += len(c.data) - before + len(m.Key) + len(m.Event) + recordCost
 			grown += len(m.Key) + len(m.Event) + recordCost
 		}
@@ -129,8 +130,8 @@ func (l *topicLog) appendFrame(t *tape, e Encoder, m *Message) (c *chunk, grown 
 		room = c.data[len(c.data):]
 	}
 	frame := e.AppendMessage(room, m)
-	if cap(room) == 0 || &frame[0] != &room[:1][0] { // append moved it: it did not fit
-		c = &chunk{first: m.Offset, data: make([]byte, 0, l.chunkSize(t, len(frame)))}
+	if c == nil || len(frame) > cap(room) { // append moved it: it did not fit
+		c = &chunk{first: l.head, data: make([]byte, 0, l.chunkSize(t, len(frame)))}
 		c.data = append(c.data, frame...)
 		t.chunks = append(t.chunks, c)
 		grown = cap(c.data)
@@ -151,7 +152,7 @@ func (l *topicLog) evictable(low uint64) bool {
 // returns how many bytes of memory that gives back.
 func (l *topicLog) evict() (freed int) {
 	old := l.tapes[0].chunks[0]
-	l.tail = old.last()
+	l.tail, l.tailOffset = old.last(), old.records[len(old.records)-1].offset
 	freed = len(old.records) * recordCost
 	for i := range old.records {
 		freed += len(old.records[i].key) + len(old.records[i].event)
@@ -186,19 +187,25 @@ func (l *topicLog) disuse(d uint8) (freed int) {
 	return freed
 }
 
-// message fills m with the message at offset, which must be held. Its payload
-// is a slice of the log.
-func (l *topicLog) message(offset uint64, m *Message) {
+// message fills m with message seq, which must be held, but for its positions.
+// Its payload is a slice of the log.
+func (l *topicLog) message(seq uint64, m *Message) {
 	t := &l.tapes[0]
-	c := t.chunks[t.find(offset)]
-	r, end := &c.records[offset-c.first], c.ends[offset-c.first]
-	m.Kind, m.Key, m.Event, m.Offset, m.Previous = r.kind, r.key, r.event, offset, offset-1
+	c := t.chunks[t.find(seq)]
+	r, end := &c.records[seq-c.first], c.ends[seq-c.first]
+	m.Kind, m.Key, m.Event = r.kind, r.key, r.event
 	m.Payload = c.data[end-r.size : end : end]
 }
 
-// at returns when the message at offset, which must be held, was published.
-func (l *topicLog) at(offset uint64) int64 {
+// record returns that of message seq, which must be held.
+func (l *topicLog) record(seq uint64) *record {
 	t := &l.tapes[0]
-	c := t.chunks[t.find(offset)]
-	return c.records[offset-c.first].at
+	c := t.chunks[t.find(seq)]
+	return &c.records[seq-c.first]
 }
+
+// at returns when message seq, which must be held, was published.
+func (l *topicLog) at(seq uint64) int64 { return l.record(seq).at }
+
+// offset returns that of the position of message seq, which must be held.
+func (l *topicLog) offset(seq uint64) uint64 { return l.record(seq).offset }

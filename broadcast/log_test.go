@@ -32,7 +32,7 @@ func fill(t *testing.T, l *broadcast.Log, sizes []int) *broadcast.Log {
 }
 
 func appendTo(l *broadcast.Log, i uint32, size int) (grown int) {
-	return l.Append(broadcast.Message{Topic: "a", Epoch: "abcdefgh", Payload: payload(i, size), Key: keyOf(i), Event: eventOf(i)})
+	return l.Append(broadcast.Message{Topic: "a", Payload: payload(i, size), Key: keyOf(i), Event: eventOf(i)})
 }
 
 func checkLog(t *testing.T, l *broadcast.Log) {
@@ -74,7 +74,7 @@ func TestLogChunks(t *testing.T) {
 			}
 			for o := range uint64(len(test.sizes)) {
 				m := l.Message(o + 1)
-				if i := uint32(o); m.Offset != o+1 || m.Previous != o || m.Key != keyOf(i) || m.Event != eventOf(i) ||
+				if i := uint32(o); m.Position.Offset != o+1 || m.Previous.Offset != o || m.Key != keyOf(i) || m.Event != eventOf(i) ||
 					!bytes.Equal(m.Payload, payload(i, test.sizes[o])) {
 					t.Errorf("message %d: %+v", o+1, m)
 				}
@@ -107,7 +107,7 @@ func TestLogEvicts(t *testing.T) {
 	if _, _, size := l.Bounds(); size != 0 || l.Memory() != 0 {
 		t.Errorf("an empty log has %d bytes of messages in %d", size, l.Memory())
 	}
-	l.Append(broadcast.Message{Topic: "a", Epoch: "abcdefgh", Payload: payload(7, 10)})
+	l.Append(broadcast.Message{Topic: "a", Payload: payload(7, 10)})
 	checkLog(t, l)
 	for d := range uint8(2) {
 		if s := l.Segment(d, 20, 21); s.End != 21 {
@@ -152,7 +152,7 @@ func TestLogBacklog(t *testing.T) {
 // readAll returns what stands in (from, to], segment by segment.
 func readAll(l *broadcast.Log, d uint8, from, to uint64) (all []byte) {
 	for from < to {
-		s := l.Encode(d, from, to, "a", "abcdefgh")
+		s := l.Encode(d, from, to, "a")
 		if l.Covers(d, from) {
 			s = l.Segment(d, from, to)
 		}
@@ -174,7 +174,7 @@ func TestBacklogAfterEviction(t *testing.T) {
 	l.Evict() // tail is 12
 	checkLog(t, l)
 	frames, err := parseAll(readAll(l, 1, 12, 20))
-	if err != nil || len(frames) != 8 || frames[0].Offset != 13 {
+	if err != nil || len(frames) != 8 || frames[0].Position.Offset != 13 {
 		t.Errorf("%d frames after eviction, %v", len(frames), err)
 	}
 }

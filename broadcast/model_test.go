@@ -162,8 +162,8 @@ func (o *owner) checkWrite(slot uint32, a, b []byte) {
 	}
 	next, at := m.next, 0
 	for _, f := range frames {
-		if f.Topic != topic || f.Offset != next || f.Previous != next-1 || c.dialect == 1 && f.Epoch != m.epoch {
-			o.failf("slot %d: sent %s:%d of %s after %d, want %s:%d of %s", slot, f.Epoch, f.Offset, f.Topic, f.Previous, m.epoch, next, topic)
+		if f.Topic != topic || f.Position.Offset != next || f.Previous.Offset != next-1 || c.dialect == 1 && f.Position.Epoch != m.epoch {
+			o.failf("slot %d: sent %s:%d of %s after %d, want %s:%d of %s", slot, f.Position.Epoch, f.Position.Offset, f.Topic, f.Previous.Offset, m.epoch, next, topic)
 			return
 		}
 		if m.due && next > m.live {
@@ -230,8 +230,8 @@ func (o *owner) checkStream(slot uint32) {
 		if n == 0 {
 			break
 		}
-		if len(c.begun) == 0 || c.begun[0].topic != m.Topic || c.begun[0].offset != m.Offset {
-			o.failf("slot %d: received %s:%d, begun are %v", slot, m.Topic, m.Offset, c.begun)
+		if len(c.begun) == 0 || c.begun[0].topic != m.Topic || c.begun[0].offset != m.Position.Offset {
+			o.failf("slot %d: received %s:%d, begun are %v", slot, m.Topic, m.Position.Offset, c.begun)
 			return
 		}
 		c.begun, c.parsed = c.begun[1:], c.parsed+n

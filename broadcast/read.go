@@ -12,10 +12,17 @@ type TopicInfo struct {
 	Oldest      Position // messages after it are held
 	Bytes       int      // what they count against the topic's limit
 	Subscribers int
+	Settings    Settings // with their defaults
+	Keys        int      // whose newest value is known
+	KeyBytes    int      // what these take
 }
 
 func (t *topic) infoLocked() TopicInfo {
-	return TopicInfo{t.name, Position{t.epoch, t.log.head}, Position{t.epoch, t.log.tail}, t.log.size, int(t.subscribers.Load())}
+	i := TopicInfo{t.name, t.positionLocked(t.log.head), t.positionLocked(t.log.tail), t.log.size, int(t.subscribers.Load()), *t.set, 0, 0}
+	if t.keys != nil {
+		i.Keys, i.KeyBytes = len(t.keys.places), t.keys.size
+	}
+	return i
 }
 
 // lookup returns the topic of that name, locked, or nil.
@@ -68,18 +75,28 @@ func (h *Hub) Topics(after string, limit int) []TopicInfo {
 	return infos
 }
 
-// Messages calls f with up to limit messages after the given offset, oldest
-// first, until it returns false, and reports whether there is such a topic. What
-// is lost is left out. The payload is the caller's to keep.
-func (h *Hub) Messages(name string, after uint64, limit int, f func(Message) bool) bool {
+// Messages calls f with up to limit messages after the given position, or all
+// that are held where it is nil, oldest first, until f returns false. What is
+// lost is left out. The payload is the caller's to keep. It returns ErrNoTopic
+// or ErrNoPosition.
+func (h *Hub) Messages(name string, after *Position, limit int, f func(Message) bool) error {
 	t := h.lookup(name)
 	if t == nil {
-		return false
+		return ErrNoTopic
+	}
+	seq := t.log.tail
+	if after != nil {
+		at := unknown
+		if seq, at = t.findLocked(*after); at == unknown || at == ahead {
+			t.mu.Unlock()
+			return ErrNoPosition
+		}
+		seq = max(seq, t.log.tail)
 	}
 	var found []Message
-	for o := max(after, t.log.tail) + 1; o <= t.log.head && len(found) < limit; o++ {
-		m := Message{Topic: t.name, Epoch: t.epoch}
-		t.log.message(o, &m)
+	for seq++; seq <= t.log.head && len(found) < limit; seq++ {
+		m := Message{Topic: t.name}
+		t.messageLocked(seq, &m)
 		found = append(found, m)
 	}
 	t.mu.Unlock()
@@ -89,7 +106,7 @@ func (h *Hub) Messages(name string, after uint64, limit int, f func(Message) boo
 			break
 		}
 	}
-	return true
+	return nil
 }
 
 // HubStats is what a hub holds.
@@ -98,14 +115,16 @@ type HubStats struct {
 	LogBytes  int64 // of all logs, by capacity of their chunks
 	Published uint64
 	Waiting   int64 // publishers that wait for room
+	Users     int   // topics of users among Topics
+	IDs       int   // of messages that are remembered
 }
 
 // Stats returns what the hub holds now.
 func (h *Hub) Stats() HubStats {
 	h.mu.RLock()
-	n := len(h.topics)
+	n, users := len(h.topics), h.users
 	h.mu.RUnlock()
-	return HubStats{n, h.memory.Load(), h.published.Load(), h.waiting.Load()}
+	return HubStats{n, h.memory.Load(), h.published.Load(), h.waiting.Load(), users, h.ids.len()}
 }
 
 // Name returns the name as a string: the topic's own, without allocating, where

@@ -31,9 +31,11 @@ type backlog struct {
 // backlogTurn is how much is encoded at a time: the topic's lock is held.
 const backlogTurn = 16 << 10
 
-// encode returns the messages of dialect d in (start, limit], as many as make a
+// encodeLocked returns the messages of dialect d in (start, limit], as many as make a
 // turn, up to where its tape begins. The segment is b's, valid until the next.
-func (l *topicLog) encode(d uint8, start, limit uint64, b *backlog) segment {
+func (t *topic) encodeLocked(d uint8, start, limit uint64, b *backlog) segment {
+	l := &t.log
+	b.m.Topic = t.name
 	if chunks := l.tapes[d].chunks; len(chunks) > 0 {
 		limit = min(limit, chunks[0].first-1)
 	}
@@ -42,7 +44,7 @@ func (l *topicLog) encode(d uint8, start, limit uint64, b *backlog) segment {
 	}
 	b.data, b.ends = b.data[:0], b.ends[:0]
 	for o := start + 1; o <= limit && len(b.data) < backlogTurn; o++ {
-		l.message(o, &b.m)
+		t.messageLocked(o, &b.m)
 		b.data = l.encoders[d].AppendMessage(b.data, &b.m)
 		b.ends = append(b.ends, uint32(len(b.data)))
 	}

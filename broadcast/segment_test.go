@@ -19,8 +19,8 @@ func TestSegmentSplit(t *testing.T) {
 				var ends []int
 				for at := 0; at < len(all); at = ends[len(ends)-1] {
 					m, n := parse(all[at:])
-					if n == 0 || m.Offset != start+uint64(len(ends))+1 {
-						t.Fatalf("dialect %d (%d, %d]: offset %d and %d bytes at %d", d, start, limit, m.Offset, n, at)
+					if n == 0 || m.Position.Offset != start+uint64(len(ends))+1 {
+						t.Fatalf("dialect %d (%d, %d]: offset %d and %d bytes at %d", d, start, limit, m.Position.Offset, n, at)
 					}
 					ends = append(ends, at+n)
 				}

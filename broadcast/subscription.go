@@ -77,19 +77,22 @@ func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, 
 
 	t := a.topic
 	t.mu.Lock()
-	epoch, head, tail := t.epoch, t.log.head, t.log.tail
-	r := Subscribed{Position: Position{epoch, a.cursor}}
-	if since != nil && since.Epoch == epoch && since.Offset >= tail && since.Offset <= head {
-		r.Recovered = true
+	r := Subscribed{Position: t.positionLocked(a.cursor)}
+	from := uint64(0)
+	if since != nil {
+		var at standing
+		if from, at = t.findLocked(*since); at == held {
+			r.Recovered = true
+			r.Position = t.positionLocked(max(a.cursor, from))
+		} else {
+			r.History = t.positionLocked(t.log.tail)
+		}
 	}
 	t.mu.Unlock()
 	if r.Recovered {
-		l := s.lag(a, i, since.Offset)
-		l.live, l.due = max(a.cursor, since.Offset), true
-		r.Position.Offset = l.live
+		l := s.lag(a, i, from)
+		l.live, l.due = max(a.cursor, from), true
 		s.makeReady(l)
-	} else if since != nil {
-		r.History = Position{epoch, tail}
 	}
 	return r, nil
 }

@@ -2,16 +2,10 @@ package broadcast
 
 import (
 	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 )
-
-// Position is a place in a topic's history: after the message at Offset. Offset
-// 0 is before the first.
-type Position struct {
-	Epoch  string
-	Offset uint64 // below 2^53, so that every client's numbers hold it
-}
 
 // topic is one topic: its numbering, its log, and who is to be told.
 type topic struct {
@@ -19,8 +13,10 @@ type topic struct {
 	subscribers atomic.Int64
 
 	mu        sync.Mutex
-	epoch     string
+	set       *Settings // shared with other topics; no field is zero that has a default
+	eras      []era     // of its numbering, oldest first; never empty
 	log       topicLog
+	keys      *keyTable     // nil where nobody needs it
 	audiences []*audience   // those with members
 	used      int64         // when something was last published or somebody left, in ns since the hub began
 	room      chan struct{} // closed when there may be room again; nil while nobody waits
@@ -39,8 +35,12 @@ func (t *topic) lowLocked() uint64 {
 
 // appendLocked gives m its place in the log, evicting what must go. It returns
 // ErrNoRoom where a pass holds what would have to go, and by how many bytes the
-// memory of the log changed.
-func (t *topic) appendLocked(m *Message, at int64) (grown int, err error) {
+// memory of the topic changed. duplicate says that a publisher's own position was
+// there before; then nothing is appended.
+func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, err error) {
+	if err = t.checkKeyLocked(m); err != nil {
+		return 0, false, err
+	}
 	need := cost(m)
 	if t.log.size+need > t.log.limit {
 		low := t.lowLocked()
@@ -48,12 +48,111 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, err error) {
 			grown -= t.log.evict()
 		}
 		if t.log.size > 0 && t.log.size+need > t.log.limit {
-			return grown, ErrNoRoom
+			return grown, false, ErrNoRoom
 		}
 	}
-	m.Topic, m.Epoch = t.name, t.epoch
+	m.Topic = t.name
+	if duplicate, err = t.numberLocked(m); duplicate || err != nil {
+		return grown, duplicate, err
+	}
+	if t.set.Slow == Conflate {
+		m.Previous = Position{} // what is between need not be sent
+	}
 	t.used = at
-	return grown + t.log.append(m, at), nil
+	grown += t.log.append(m, at)
+	return grown + t.keepLocked(m, at), false, nil
+}
+
+// checkKeyLocked refuses a message that the topic's keys have no place for.
+func (t *topic) checkKeyLocked(m *Message) error {
+	switch {
+	case m.Kind == Delete && (!t.set.Retain || !t.keys.has(m.Key)):
+		return ErrNoKey
+	case t.keys == nil || !t.set.Retain || t.keys.has(m.Key):
+		return nil
+	case len(t.keys.places) >= t.set.MaxKeys || t.keys.size+keyCost+len(m.Key)+len(m.Payload) > t.set.MaxKeyBytes:
+		return ErrTooManyKeys
+	}
+	return nil
+}
+
+// keepLocked makes m, which was just appended, its key's newest value. It
+// returns by how many bytes the table of keys grew.
+func (t *topic) keepLocked(m *Message, at int64) (grown int) {
+	k := t.keys
+	if k == nil {
+		return 0
+	}
+	before := k.size
+	if m.Kind == Delete && !t.conflatesLocked() { // nobody has to be told of it by its key
+		k.drop(k.places[m.Key])
+		return k.size - before
+	}
+	if !t.set.Retain && !k.has(m.Key) {
+		k.makeRoom(t.set.MaxKeys, t.set.MaxKeyBytes, len(m.Key)+len(m.Payload))
+	}
+	k.put(m, t.log.head, at)
+	return k.size - before
+}
+
+// conflatesLocked reports whether somebody is sent the newest values instead of
+// every message, or will be.
+func (t *topic) conflatesLocked() bool {
+	return t.set.Slow == Conflate || slices.ContainsFunc(t.audiences, func(a *audience) bool { return a.policy == Conflate })
+}
+
+// configureLocked has t be as set says. It returns by how many bytes the memory
+// of the topic changed.
+func (t *topic) configureLocked(set *Settings) (grown int) {
+	t.set, t.log.limit = set, set.LogLimit
+	switch needs := set.Retain || t.conflatesLocked(); {
+	case !needs && t.keys != nil:
+		grown = -t.keys.size
+		t.keys = nil
+	case needs && t.keys == nil: // as if it had been so while the log was written
+		t.keys = newKeyTable()
+		t.keys.forgotten = t.log.tail
+		var m Message
+		for seq := t.log.tail + 1; seq <= t.log.head; seq++ {
+			t.log.message(seq, &m)
+			if t.keys.makeRoom(set.MaxKeys, set.MaxKeyBytes, len(m.Key)+len(m.Payload)); m.Kind != Delete {
+				t.keys.put(&m, seq, t.log.at(seq))
+			}
+		}
+		grown = t.keys.size
+	}
+	return grown
+}
+
+// historyLocked returns the sequence number after which a subscriber may resume.
+func (t *topic) historyLocked(now int64) (seq uint64) {
+	h, l := &t.set.History, &t.log
+	seq = l.tail
+	if h.Count > 0 && l.head-seq > uint64(h.Count) {
+		seq = l.head - uint64(h.Count)
+	}
+	if h.Age > 0 {
+		seq += uint64(sort.Search(int(l.head-seq), func(n int) bool { return l.at(seq+uint64(n)+1) >= now-int64(h.Age) }))
+	}
+	if h.Bytes > 0 {
+		n := 0
+		for s := l.head; s > seq; s-- {
+			if n += int(l.record(s).size); n > h.Bytes {
+				return s
+			}
+		}
+	}
+	return seq
+}
+
+// messageLocked fills m with message seq, which must be held. Its payload is a
+// slice of the log.
+func (t *topic) messageLocked(seq uint64, m *Message) {
+	t.log.message(seq, m)
+	m.Position, m.Previous = t.positionLocked(seq), Position{}
+	if t.set.Slow != Conflate {
+		m.Previous = t.positionLocked(seq - 1)
+	}
 }
 
 // markLocked tells every audience that there is news.

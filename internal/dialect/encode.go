@@ -32,9 +32,11 @@ func (jsonEncoder) AppendMessage(dst []byte, m *broadcast.Message) []byte {
 	dst = append(dst, `{"op":"message","topic":`...)
 	dst = appendQuoted(dst, m.Topic)
 	dst = append(dst, `,"position":`...)
-	dst = appendPosition(dst, Position{m.Epoch, m.Offset})
-	dst = append(dst, `,"previous":`...)
-	dst = appendPosition(dst, Position{m.Epoch, m.Previous})
+	dst = appendPosition(dst, Position(m.Position))
+	if m.Previous.Epoch != "" {
+		dst = append(dst, `,"previous":`...)
+		dst = appendPosition(dst, Position(m.Previous))
+	}
 	if m.Event != "" {
 		dst = append(dst, `,"event":`...)
 		dst = appendQuoted(dst, m.Event)

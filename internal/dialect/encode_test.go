@@ -32,7 +32,7 @@ func TestJSONMessage(t *testing.T) {
 		{"quotes in a key", broadcast.Message{Kind: broadcast.Text, Key: `"},{"`},
 			head + `"key":"\"},{\"","text":""}`},
 	} {
-		c.m.Topic, c.m.Epoch, c.m.Offset, c.m.Previous = "user.42", "k3f9", 42, 41
+		c.m.Topic, c.m.Position, c.m.Previous = "user.42", broadcast.Position{Epoch: "k3f9", Offset: 42}, broadcast.Position{Epoch: "k3f9", Offset: 41}
 		if got := envelope(t, dialect.Encoders()[dialect.JSON].AppendMessage(nil, &c.m)); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
@@ -54,7 +54,8 @@ func TestJSONMessageParsesBack(t *testing.T) {
 	for range 5_000 {
 		m := broadcast.Message{
 			Kind: broadcast.Kind(rnd.IntN(3)), Topic: text(), Key: text(), Event: text(), Payload: []byte(text()),
-			Epoch: "k3f9", Offset: rnd.Uint64N(dialect.MaxOffset + 1), Previous: rnd.Uint64N(dialect.MaxOffset + 1),
+			Position: broadcast.Position{Epoch: "k3f9", Offset: rnd.Uint64N(dialect.MaxOffset + 1)},
+			Previous: broadcast.Position{Epoch: "k3f9", Offset: rnd.Uint64N(dialect.MaxOffset + 1)},
 		}
 		if m.Kind == broadcast.JSON {
 			m.Payload, _ = json.Marshal(map[string]string{text(): text()})
@@ -75,7 +76,7 @@ func TestJSONMessageParsesBack(t *testing.T) {
 		}
 		at, err1 := dialect.ParsePosition(got.Position)
 		previous, err2 := dialect.ParsePosition(got.Previous)
-		if err1 != nil || err2 != nil || at.Offset != m.Offset || previous.Offset != m.Previous || at.Epoch != m.Epoch {
+		if err1 != nil || err2 != nil || at != dialect.Position(m.Position) || previous != dialect.Position(m.Previous) {
 			t.Fatalf("%+v: position %s, previous %s", m, got.Position, got.Previous)
 		}
 		switch {
@@ -96,7 +97,7 @@ var samples = map[string]broadcast.Message{
 
 func TestEncodersDoNotAllocate(t *testing.T) {
 	for name, m := range samples {
-		m.Topic, m.Epoch, m.Offset, m.Event, m.Key = "quotes.AMZN", "k3f9", 1<<40, "quote", "ümlaut\n"
+		m.Topic, m.Position, m.Event, m.Key = "quotes.AMZN", broadcast.Position{Epoch: "k3f9", Offset: 1 << 40}, "quote", "ümlaut\n"
 		for id, enc := range dialect.Encoders() {
 			dst := make([]byte, 0, 1024)
 			if n := testing.AllocsPerRun(100, func() { dst = enc.AppendMessage(dst[:0], &m) }); n != 0 {
@@ -108,7 +109,7 @@ func TestEncodersDoNotAllocate(t *testing.T) {
 
 func BenchmarkAppendMessage(b *testing.B) {
 	for name, m := range samples {
-		m.Topic, m.Epoch, m.Offset, m.Key = "quotes.AMZN", "k3f9", 1<<40, "AMZN"
+		m.Topic, m.Position, m.Key = "quotes.AMZN", broadcast.Position{Epoch: "k3f9", Offset: 1 << 40}, "AMZN"
 		for id, enc := range dialect.Encoders() {
 			b.Run(dialect.ID(id).Name()+"/"+name, func(b *testing.B) {
 				b.ReportAllocs()

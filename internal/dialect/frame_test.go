@@ -63,7 +63,7 @@ func TestRawFrameLengths(t *testing.T) {
 
 func TestJSONFrameLengths(t *testing.T) {
 	enc := dialect.Encoders()[dialect.JSON]
-	m := broadcast.Message{Kind: broadcast.Text, Topic: "t", Epoch: "e", Offset: 1}
+	m := broadcast.Message{Kind: broadcast.Text, Topic: "t", Position: broadcast.Position{Epoch: "e", Offset: 1}}
 	_, empty := unframe(t, enc.AppendMessage(nil, &m))
 	for _, n := range boundaries {
 		if n < len(empty) {

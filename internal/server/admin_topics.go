@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/pushd/pushd/broadcast"
@@ -63,7 +64,7 @@ func (s *Server) showTopic(w http.ResponseWriter, r *http.Request) {
 // messageBody is a message as pushd.v1 shows it.
 type messageBody struct {
 	Position string          `json:"position"`
-	Previous string          `json:"previous"`
+	Previous string          `json:"previous,omitempty"`
 	Event    string          `json:"event,omitempty"`
 	Key      string          `json:"key,omitempty"`
 	Data     json.RawMessage `json:"data,omitempty"`
@@ -73,10 +74,12 @@ type messageBody struct {
 
 func messageBodyOf(m broadcast.Message) messageBody {
 	b := messageBody{
-		Position: dialect.Position{Epoch: m.Epoch, Offset: m.Offset}.String(),
-		Previous: dialect.Position{Epoch: m.Epoch, Offset: m.Previous}.String(),
+		Position: dialect.Position(m.Position).String(),
 		Event:    m.Event,
 		Key:      m.Key,
+	}
+	if m.Previous.Epoch != "" {
+		b.Previous = dialect.Position(m.Previous).String()
 	}
 	switch m.Kind {
 	case broadcast.JSON:
@@ -105,16 +108,14 @@ func (s *Server) showMessages(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	var since dialect.Position
+	var since *broadcast.Position
 	if given := r.URL.Query().Get("since"); given != "" {
-		if since, err = dialect.ParsePosition(given); err != nil {
+		p, err := dialect.ParsePosition(given)
+		if err != nil {
 			refuseError(w, err)
 			return
 		}
-		if since.Epoch != t.Position.Epoch || since.Offset > t.Position.Offset {
-			refuse(w, dialect.CodePositionConflict, "the topic has no position "+given+": it is at "+dialect.Position(t.Position).String())
-			return
-		}
+		since = (*broadcast.Position)(&p)
 	}
 	var page struct {
 		topicBody
@@ -123,10 +124,7 @@ func (s *Server) showMessages(w http.ResponseWriter, r *http.Request) {
 	}
 	page.topicBody, page.Messages = topicBodyOf(t), []messageBody{}
 	shown := 0
-	s.hub.Messages(t.Name, since.Offset, limit+1, func(m broadcast.Message) bool {
-		if m.Epoch != t.Position.Epoch { // it was forgotten and began anew meanwhile
-			return false
-		}
+	err = s.hub.Messages(t.Name, since, limit+1, func(m broadcast.Message) bool {
 		if n := len(page.Messages); n == limit || shown >= maxShown {
 			page.Next = page.Messages[n-1].Position
 			return false
@@ -135,5 +133,9 @@ func (s *Server) showMessages(w http.ResponseWriter, r *http.Request) {
 		shown += len(m.Payload)
 		return true
 	})
+	if errors.Is(err, broadcast.ErrNoPosition) {
+		refuse(w, dialect.CodePositionConflict, "the topic has no position "+dialect.Position(*since).String()+": it is at "+dialect.Position(t.Position).String())
+		return
+	}
 	answer(w, http.StatusOK, page)
 }

@@ -1,0 +1,97 @@
+package broadcast
+
+// Configure has every topic, those that exist and those to come, be as settings
+// says. Limits, history and retention change at once; the policy and the rate
+// hold for whoever subscribes from now on.
+func (h *Hub) Configure(settings func(topic string) Settings) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settings = settings
+	clear(h.sets)
+	for _, t := range h.topics {
+		h.configureLocked(t)
+	}
+}
+
+// configureLocked gives t its settings, of which many topics have the same.
+func (h *Hub) configureLocked(t *topic) {
+	s := h.settings(t.name)
+	set := h.sets[s]
+	if set == nil {
+		set = new(s.withDefaults(h.cfg.LogLimit))
+		h.sets[s] = set
+	}
+	t.mu.Lock()
+	h.memory.Add(int64(t.configureLocked(set)))
+	t.mu.Unlock()
+	if set.Retain && set.RetainFor > 0 {
+		h.expiring[t] = struct{}{}
+	} else {
+		delete(h.expiring, t)
+	}
+}
+
+func (s Settings) withDefaults(logLimit int) Settings {
+	set := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	set(&s.MaxKeys, defaultMaxKeys)
+	set(&s.MaxKeyBytes, defaultMaxKeyBytes)
+	set(&s.LogLimit, logLimit)
+	s.LogLimit = max(s.LogLimit, minLogLimit)
+	return s
+}
+
+// Expire deletes the retained values that are older than their topics keep
+// them, and tells the subscribers. Call it every second or so; it looks only at
+// topics that have a limit.
+func (h *Hub) Expire() {
+	var topics []*topic
+	h.mu.RLock()
+	for t := range h.expiring {
+		topics = append(topics, t)
+	}
+	h.mu.RUnlock()
+	for _, t := range topics {
+		h.expire(t)
+	}
+}
+
+// expire deletes the values of t that are too old, as far as the log has room.
+func (h *Hub) expire(t *topic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone || t.keys == nil {
+		return
+	}
+	now, deleted := h.now(), false
+	for p := t.keys.oldest; p != 0; {
+		v := &t.keys.values[p-1]
+		p = v.next
+		if v.at >= now-int64(t.set.RetainFor) {
+			break
+		}
+		if v.kind == Delete {
+			continue
+		}
+		grown, err := t.appendExpiredLocked(v.key, now)
+		h.memory.Add(int64(grown))
+		if err != nil {
+			break // no room: later
+		}
+		deleted = true
+	}
+	if deleted {
+		t.markLocked()
+	}
+}
+
+// appendExpiredLocked appends that key is gone. Where the publisher numbers, it has
+// the position of the message before: it is nobody's message.
+func (t *topic) appendExpiredLocked(key string, now int64) (grown int, err error) {
+	m := Message{Kind: Delete, Key: key, expired: true}
+	grown, _, err = t.appendLocked(&m, now)
+	return grown, err
+}
