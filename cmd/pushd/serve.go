@@ -110,6 +110,8 @@ func (c *settings) server() (server.Config, error) {
 		MaxMessage:       int(c.MaxMessage),
 		MaxSubscriptions: c.MaxSubscriptions,
 		MaxTopics:        c.MaxTopics,
+		MaxUsers:         c.MaxUsers,
+		MaxIDs:           c.MaxIds,
 		LogLimit:         int(c.LogLimit),
 		LogTotal:         int64(c.LogTotal),
 		ResumeWindow:     c.ResumeWindow,

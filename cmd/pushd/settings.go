@@ -26,7 +26,9 @@ type settings struct {
 	MaxConnections   int  `default:"0" help:"Connections at once; 0 is what the open files limit allows."`
 	MaxMessage       size `default:"64KiB" help:"The longest message, in bytes."`
 	MaxSubscriptions int  `default:"128" help:"Subscriptions of one connection."`
-	MaxTopics        int  `default:"100000" help:"Topics at once."`
+	MaxTopics        int  `default:"100000" help:"Topics at once, but for those of users."`
+	MaxUsers         int  `default:"1000000" help:"Topics of users at once."`
+	MaxIds           int  `default:"131072" help:"Ids of messages that are remembered."`
 	LogLimit         size `default:"4MiB" help:"Bytes that one topic's log keeps."`
 	LogTotal         size `default:"256MiB" help:"Bytes that all logs keep together."`
 
@@ -112,6 +114,8 @@ func (c *settings) checkRanges(src *sources) error {
 		{"max-message", int64(c.MaxMessage), 1, 16 << 20, "", "", bytes},
 		{"max-subscriptions", int64(c.MaxSubscriptions), 1, 1 << 20, "", "", number},
 		{"max-topics", int64(c.MaxTopics), 1, 1 << 30, "", "", number},
+		{"max-users", int64(c.MaxUsers), 1, 1 << 30, "", "", number},
+		{"max-ids", int64(c.MaxIds), 1, 1 << 26, "", "", number},
 		{"log-limit", int64(c.LogLimit), 4 * (int64(c.MaxMessage) + 1<<10), 16 << 30, "4 times (max-message + 1KiB)", "", bytes},
 		{"log-total", int64(c.LogTotal), int64(c.LogLimit) + 64<<10, 1 << 44, "log-limit + 64KiB", "", bytes},
 		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "", "", duration},

@@ -82,6 +82,8 @@ func TestSettingMistakes(t *testing.T) {
 		{[]string{"--log-limit=1KiB"}, "--log-limit: 1KiB: expected 260KiB (4 times (max-message + 1KiB)) to 16GiB"},
 		{[]string{"--max-message=1MiB"}, "--log-limit: 4MiB: expected 4100KiB (4 times (max-message + 1KiB)) to 16GiB"},
 		{[]string{"--log-total=4MiB"}, "--log-total: 4MiB: expected 4160KiB (log-limit + 64KiB) to 16384GiB"},
+		{[]string{"--max-users=0"}, "--max-users: 0: expected 1 to 1,073,741,824"},
+		{[]string{"--max-ids=-1"}, "--max-ids: -1: expected 1 to 67,108,864"},
 		{[]string{"--shards=256"}, "--shards: 256: expected 0 (one a processor) or 1 to 255"},
 		{[]string{"--listen=8080"}, `--listen: "8080": expected HOST:PORT, :PORT or a URL without a path`},
 		{[]string{"--listen=:99999"}, `--listen: ":99999": expected HOST:PORT`},

@@ -15,10 +15,11 @@ type topicBody struct {
 	Oldest      string `json:"oldest"`   // the messages after it are held
 	Bytes       int    `json:"bytes"`
 	Subscribers int    `json:"subscribers"`
+	Slow        string `json:"slow"`
 }
 
 func topicBodyOf(t broadcast.TopicInfo) topicBody {
-	return topicBody{t.Name, dialect.Position(t.Position).String(), dialect.Position(t.Oldest).String(), t.Bytes, t.Subscribers}
+	return topicBody{t.Name, dialect.Position(t.Position).String(), dialect.Position(t.Oldest).String(), t.Bytes, t.Subscribers, t.Settings.Slow.String()}
 }
 
 // listTopics answers with a page of topics in the order of their names.
@@ -56,9 +57,16 @@ func (s *Server) topic(w http.ResponseWriter, r *http.Request) (t broadcast.Topi
 }
 
 func (s *Server) showTopic(w http.ResponseWriter, r *http.Request) {
-	if t, ok := s.topic(w, r); ok {
-		answer(w, http.StatusOK, topicBodyOf(t))
+	t, ok := s.topic(w, r)
+	if !ok {
+		return
 	}
+	answer(w, http.StatusOK, struct {
+		topicBody
+		Keys     int          `json:"keys"`      // whose newest value is known
+		KeyBytes int          `json:"key_bytes"` // what these values take
+		Settings settingsBody `json:"settings"`
+	}{topicBodyOf(t), t.Keys, t.KeyBytes, settingsBodyOf(t.Settings)})
 }
 
 // messageBody is a message as pushd.v1 shows it.

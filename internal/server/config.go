@@ -19,12 +19,16 @@ type Config struct {
 	Demo      bool                // publish the demo and serve its page
 	DemoTape  string              // the demo plays this file instead of the market
 
+	Topics []TopicRule // how topics are to be; the first that matches holds
+
 	AdminToken string // the bearer token of the admin door; "" asks for none
 
 	MaxConnections   int           // 10,000
 	MaxMessage       int           // bytes of a payload, 64 KiB
 	MaxSubscriptions int           // of one connection, 128
-	MaxTopics        int           // 100,000
+	MaxTopics        int           // but for users', 100,000
+	MaxUsers         int           // 1,000,000
+	MaxIDs           int           // ids of messages that are remembered, 131,072
 	MaxPages         int           // ordinary HTTP connections on the public door, 64
 	LogLimit         int           // bytes a topic, 4 MiB
 	LogTotal         int64         // bytes, 256 MiB
@@ -47,6 +51,8 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxMessage, 64<<10)
 	set(&c.MaxSubscriptions, 128)
 	set(&c.MaxTopics, 100_000)
+	set(&c.MaxUsers, 1_000_000)
+	set(&c.MaxIDs, 1<<17)
 	set(&c.MaxPages, 64)
 	set(&c.LogLimit, 4<<20)
 	set(&c.LogTotal, 256<<20)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/pushd/pushd/broadcast"
 	"github.com/pushd/pushd/pool"
 )
 
@@ -85,3 +86,12 @@ func IsLocal(host string) bool { return isLocal(host) }
 
 // Visit has the first shard do nothing.
 func Visit(ctx context.Context, s *Server) error { return visit(ctx, s.owners[0].shard, func() {}) }
+
+// Fill publishes to n topics.
+func Fill(s *Server, n int) {
+	for i := range n {
+		if _, err := s.hub.TryPublish("topic."+itoa(i), broadcast.Message{Payload: []byte("x")}); err != nil {
+			panic(err)
+		}
+	}
+}

@@ -51,9 +51,12 @@ func (s *Server) open() (err error) {
 	cfg := s.cfg
 	s.hub = broadcast.NewHub(broadcast.Config{
 		Encoders:     dialect.Encoders(),
+		Settings:     byPattern(cfg.Topics),
 		LogLimit:     cfg.LogLimit,
 		MemoryLimit:  cfg.LogTotal,
 		MaxTopics:    cfg.MaxTopics,
+		MaxUsers:     cfg.MaxUsers,
+		MaxIDs:       cfg.MaxIDs,
 		ResumeWindow: cfg.ResumeWindow,
 	})
 	if s.pages, err = newPages(s); err != nil {
@@ -190,14 +193,18 @@ func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
 	return err
 }
 
-// sweepTopics forgets idle topics now and then.
+// sweepTopics forgets idle topics now and then, and retained values every second.
 func (s *Server) sweepTopics(ctx context.Context) error {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
 	tick := time.NewTicker(min(time.Minute, max(time.Second, s.cfg.ResumeWindow/10)))
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
 			s.hub.Sweep()
+		case <-second.C:
+			s.hub.Expire()
 		case <-ctx.Done():
 			return nil
 		}
