@@ -28,7 +28,7 @@ func crowd(tb testing.TB, members int) (*broadcast.Hub, *broadcast.Shard, *count
 	s := h.NewShard(w, func() {})
 	for slot := range uint32(members) {
 		var list broadcast.List
-		if _, err := s.Subscribe(slot, &list, "a", 0, nil); err != nil {
+		if _, err := s.Subscribe(slot, &list, "a", 0, broadcast.Options{}); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -96,7 +96,7 @@ func BenchmarkSubscribeLeave(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var list broadcast.List
-		if _, err := s.Subscribe(0, &list, "a", 0, nil); err != nil {
+		if _, err := s.Subscribe(0, &list, "a", 0, broadcast.Options{}); err != nil {
 			b.Fatal(err)
 		}
 		s.Leave(&list)

@@ -25,7 +25,7 @@ func (screen) Write(slot uint32, a, b []byte) (int, broadcast.Outcome) {
 func (screen) Keep(uint32, []byte) {} // only after Blocked
 
 func (screen) Tell(slot uint32, topic string, n broadcast.Notice) {
-	if n == broadcast.Live {
+	if n.Kind == broadcast.Live {
 		fmt.Printf("to %d: %s is live\n", slot, topic)
 	}
 }
@@ -62,10 +62,10 @@ func Example() {
 	}
 
 	var late, early broadcast.List // one for each connection
-	if _, err := shard.Subscribe(7, &late, "news", 0, nil); err != nil {
+	if _, err := shard.Subscribe(7, &late, "news", 0, broadcast.Options{}); err != nil {
 		fmt.Println(err)
 	}
-	if _, err := shard.Subscribe(8, &early, "news", 0, &first.Position); err != nil {
+	if _, err := shard.Subscribe(8, &early, "news", 0, broadcast.Options{Since: &first.Position}); err != nil {
 		fmt.Println(err)
 	}
 	owner()

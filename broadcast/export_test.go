@@ -1,6 +1,7 @@
 package broadcast
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -20,7 +21,7 @@ type Log struct {
 // NewLog returns an empty log with dialect 0 in use.
 func NewLog(limit int, encoders ...Encoder) *Log {
 	l := &Log{topic: topic{eras: []era{{epoch: "abcdefgh"}}, set: &Settings{}}}
-	l.topic.log = topicLog{encoders: encoders, limit: limit, tapes: make([]tape, len(encoders))}
+	l.topic.log = topicLog{encoders: &encoders, limit: limit, tapes: make([]tape, len(encoders))}
 	l.log = &l.topic.log
 	l.log.tapes[0].inUse = true
 	return l
@@ -43,7 +44,7 @@ func (l *Log) Use(d uint8) { l.log.use(d) }
 // Encode returns messages that dialect d's tape does not have.
 func (l *Log) Encode(d uint8, start, limit uint64, topic string) Segment {
 	l.name = topic
-	s := l.encodeLocked(d, start, limit, new(backlog))
+	s := l.encodeLocked(d, start, limit, new(frames))
 	return Segment{s, s.start, s.end, s.a, s.b}
 }
 
@@ -135,6 +136,23 @@ func (l *topicLog) check() error {
 	return nil
 }
 
+// check reports the first thing about the table that cannot be.
+func (k *keyTable) check() error {
+	size, n, last := 0, 0, uint64(0)
+	for p, prev := k.oldest, uint32(0); p != 0; {
+		v, seq := &k.values[p-1], k.seqs[p-1]
+		if v.prev != prev || seq <= last || k.places[v.key] != p-1 {
+			return fmt.Errorf("key %q has seq %d after %d, links %d and %d", v.key, seq, last, v.prev, prev)
+		}
+		size, n, last = size+v.cost(), n+1, seq
+		prev, p = p, v.next
+	}
+	if size != k.size || n != len(k.places) || n+len(k.free) != len(k.values) {
+		return fmt.Errorf("%d keys of %d, %d free, %d places; %d bytes, counted %d", n, len(k.places), len(k.free), len(k.values), k.size, size)
+	}
+	return nil
+}
+
 // Check reports the first thing about h that cannot be. Nobody else may be at
 // work.
 func (h *Hub) Check() error {
@@ -143,8 +161,12 @@ func (h *Hub) Check() error {
 		t.mu.Lock()
 		err := t.log.check()
 		memory += t.log.memory
+		if t.keys != nil {
+			memory += t.keys.size
+			err = errors.Join(err, t.keys.check())
+		}
 		for _, a := range t.audiences {
-			if a.low < t.log.tail || a.low > a.cursor || a.cursor > t.log.head {
+			if a.rate == 0 && (a.low < t.log.tail || a.low > a.cursor) || a.cursor > t.log.head {
 				err = fmt.Errorf("audience at (%d, %d] of a log of (%d, %d]", a.low, a.cursor, t.log.tail, t.log.head)
 			}
 		}
@@ -200,10 +222,24 @@ func (s *Shard) checkQueues() error {
 		if a == nil {
 			continue
 		}
-		if a.passing && !passes[a] {
+		for _, x := range s.timed {
+			if x.a == a {
+				passes[a] = true
+			}
+		}
+		if s.joint.on && slices.Contains(s.joint.audiences, a) {
+			if passes[a] || a.pass == nil {
+				return fmt.Errorf("topic %s is queued twice, or not in a pass", a.topic.name)
+			}
+			passes[a] = true
+		}
+		if a.queued != passes[a] {
+			return fmt.Errorf("topic %s is queued: %t, or so it thinks: %t", a.topic.name, passes[a], a.queued)
+		}
+		if a.pass != nil && !passes[a] {
 			return fmt.Errorf("topic %s is in a pass that nobody will go on with", a.topic.name)
 		}
-		for _, l := range a.waiting {
+		for l := a.waiting; l != nil; l = l.nextWaiting {
 			if lags[l] || !l.waiting || l.queued {
 				return fmt.Errorf("laggard %+v waits twice, or does not know that it does", *l)
 			}
@@ -228,8 +264,12 @@ func (a *audience) check() (members, lagging int, err error) {
 			bits++
 		}
 	}
-	if holes != len(a.holes) || holes > 0 && !a.passing || len(a.members) == 0 {
-		return 0, 0, fmt.Errorf("%d holes of %d among %d members; in a pass: %t", holes, len(a.holes), len(a.members), a.passing)
+	known := 0
+	if a.pass != nil {
+		known = len(a.pass.holes)
+	}
+	if holes != known || len(a.members) == 0 {
+		return 0, 0, fmt.Errorf("%d holes of %d among %d members; in a pass: %t", holes, known, len(a.members), a.pass != nil)
 	}
 	var prev *laggard
 	for l := a.behind; l != nil; prev, l = l, l.next {
@@ -249,7 +289,7 @@ func (a *audience) check() (members, lagging int, err error) {
 func (s *Shard) Cursor(topic string, dialect uint8) (cursor uint64, passing bool, places int) {
 	for _, a := range s.audiences {
 		if a != nil && a.topic.name == topic && a.dialect == dialect {
-			return a.cursor, a.passing, len(a.members)
+			return a.cursor, a.pass != nil, len(a.members)
 		}
 	}
 	return 0, false, 0

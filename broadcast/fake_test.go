@@ -182,7 +182,7 @@ func (w *fakeWriter) Keep(slot uint32, rest []byte) {
 
 func (w *fakeWriter) Tell(slot uint32, topic string, n broadcast.Notice) {
 	w.settled()
-	w.sockets[slot].notices = append(w.sockets[slot].notices, fmt.Sprintf("%s %s", topic, [...]string{"live", "lost"}[n]))
+	w.sockets[slot].notices = append(w.sockets[slot].notices, fmt.Sprintf("%s %s", topic, [...]string{"live", "lost", "gap"}[n.Kind]))
 	if w.onTell != nil {
 		w.onTell(slot, topic, n)
 	}
@@ -209,7 +209,7 @@ func newShard(t testing.TB, h *broadcast.Hub, sockets int) shard {
 // subscribe fails the test where Subscribe fails.
 func (s shard) subscribe(slot uint32, topic string, dialect uint8, since *broadcast.Position) broadcast.Subscribed {
 	s.t.Helper()
-	r, err := s.Subscribe(slot, &s.sockets[slot].list, topic, dialect, since)
+	r, err := s.Subscribe(slot, &s.sockets[slot].list, topic, dialect, broadcast.Options{Since: since})
 	if err != nil {
 		s.t.Fatalf("slot %d: subscribe to %s: %v", slot, topic, err)
 	}

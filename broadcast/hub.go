@@ -143,7 +143,7 @@ func (h *Hub) create(name string) (*topic, error) {
 		return nil, ErrTooManyTopics
 	}
 	t := &topic{name: strings.Clone(name), eras: []era{{epoch: newEpoch()}}, used: h.now()}
-	t.log = topicLog{encoders: h.cfg.Encoders, tapes: make([]tape, len(h.cfg.Encoders))}
+	t.log = topicLog{encoders: &h.cfg.Encoders, tapes: make([]tape, len(h.cfg.Encoders))}
 	t.log.tapes[0].inUse = true
 	h.topics[t.name] = t
 	h.configureLocked(t)

@@ -135,7 +135,7 @@ func TestTooManyTopics(t *testing.T) {
 	if _, err := h.TryPublish("c", message("c", nil)); !errors.Is(err, broadcast.ErrTooManyTopics) {
 		t.Errorf("publish: %v", err)
 	}
-	if _, err := s.Subscribe(0, &s.sockets[0].list, "c", 0, nil); !errors.Is(err, broadcast.ErrTooManyTopics) {
+	if _, err := s.Subscribe(0, &s.sockets[0].list, "c", 0, broadcast.Options{}); !errors.Is(err, broadcast.ErrTooManyTopics) {
 		t.Errorf("subscribe: %v", err)
 	}
 	if n := s.Count(s.sockets[0].list); n != 1 {
@@ -274,7 +274,7 @@ func TestList(t *testing.T) {
 			for _, topic := range []string{"a", "b", "c"} {
 				s.subscribe(0, topic, 0, nil)
 				s.subscribe(1, topic, 0, nil)
-				if _, err := s.Subscribe(0, list, topic, 1, nil); !errors.Is(err, broadcast.ErrAlready) {
+				if _, err := s.Subscribe(0, list, topic, 1, broadcast.Options{}); !errors.Is(err, broadcast.ErrAlready) {
 					t.Errorf("a second subscription to %s: %v", topic, err)
 				}
 			}

@@ -5,6 +5,7 @@ package broadcast
 type keyTable struct {
 	places map[string]uint32 // by key, in values
 	values []keyValue        // a value never changes its place, so that a round can go on where it stopped
+	seqs   []uint64          // sequence number of each value, 0 where the place is free: what a round looks through
 	free   []uint32
 	oldest uint32 // list of values by sequence: place plus one
 	newest uint32
@@ -20,7 +21,6 @@ type keyTable struct {
 type keyValue struct {
 	key, event string
 	payload    []byte // its own, written over by the next value
-	seq        uint64 // 0: the place is free
 	at         int64
 	kind       Kind
 	prev, next uint32 // place plus one
@@ -45,6 +45,7 @@ func (k *keyTable) put(m *Message, seq uint64, at int64) {
 		} else {
 			i = uint32(len(k.values))
 			k.values = append(k.values, keyValue{})
+			k.seqs = append(k.seqs, 0)
 		}
 		k.values[i].key = m.Key
 		k.places[m.Key] = i
@@ -54,7 +55,8 @@ func (k *keyTable) put(m *Message, seq uint64, at int64) {
 		v.payload = nil
 	}
 	v.payload = append(v.payload[:0], m.Payload...)
-	v.event, v.seq, v.at, v.kind = m.Event, seq, at, m.Kind
+	v.event, v.at, v.kind = m.Event, at, m.Kind
+	k.seqs[i] = seq
 	k.size += v.cost()
 	k.link(i)
 }
@@ -66,6 +68,7 @@ func (k *keyTable) drop(i uint32) {
 	k.unlink(i)
 	delete(k.places, v.key)
 	*v = keyValue{}
+	k.seqs[i] = 0
 	k.free = append(k.free, i)
 }
 
@@ -74,7 +77,7 @@ func (k *keyTable) drop(i uint32) {
 func (k *keyTable) makeRoom(maxKeys, maxBytes, n int) {
 	for k.oldest != 0 && (len(k.places) >= maxKeys || k.size+keyCost+n > maxBytes) {
 		i := k.oldest - 1
-		k.forgotten = k.values[i].seq
+		k.forgotten = k.seqs[i]
 		k.drop(i)
 	}
 }
@@ -89,7 +92,7 @@ func (k *keyTable) dropTombstones(before int64) {
 			return
 		}
 		if v.kind == Delete {
-			k.forgotten = v.seq
+			k.forgotten = k.seqs[i]
 			k.drop(i)
 		}
 	}
@@ -104,17 +107,12 @@ func (k *keyTable) has(key string) bool {
 // next returns the first place, beginning at from, whose value is in (after,
 // upTo], or none.
 func (k *keyTable) next(from uint32, after, upTo uint64) uint32 {
-	for i := from; int(i) < len(k.values); i++ {
-		if seq := k.values[i].seq; seq > after && seq <= upTo {
-			return i
+	for i := int(from); i < len(k.seqs); i++ {
+		if seq := k.seqs[i]; seq > after && seq <= upTo {
+			return uint32(i)
 		}
 	}
 	return none
-}
-
-// newestAfter reports whether anything was changed after seq.
-func (k *keyTable) newestAfter(seq uint64) bool {
-	return k.newest != 0 && k.values[k.newest-1].seq > seq
 }
 
 // message fills m with the value at a place, but for its positions.

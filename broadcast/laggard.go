@@ -1,27 +1,34 @@
 package broadcast
 
 // laggard is a subscription that is not where its audience is: it could not
-// take all of a pass, or it resumes from the past. It has a cursor in the log
-// and passes leave it out (rule B5).
+// take all of a pass, or it resumes from the past, or it is to be sent what the
+// topic retains. It has a cursor and passes leave it out (rule B5).
 type laggard struct {
 	audience *audience
 	sub      uint32
 	slot     uint32
-	cursor   uint64 // the last message begun
-	live     uint64 // where replay ends
-	due      bool   // Live is to be told there
-	queued   bool   // on shard.ready
-	waiting  bool   // on audience.waiting, for the pass under way to end
+	cursor   uint64    // the last message begun; where values are sent instead, the start of the round
+	live     uint64    // where replay ends
+	ahead    *Position // it resumed from where the log has not come yet
+	from     Position  // of cursor, where a gap may have to be told
+	round    round     // where values are sent
+	high     uint64    // the newest of these
+	due      bool      // Live is to be told at live
+	queued   bool      // on shard.ready
+	waiting  bool      // on audience.waiting
+	turn     bool      // at a rate: it may begin a round
 	gone     bool
 
-	next, prev *laggard // audience.behind
+	next, prev  *laggard // audience.behind
+	nextWaiting *laggard
 }
 
 // lag gives subscription i of a, which is up to date, a cursor of its own.
 func (s *Shard) lag(a *audience, i uint32, cursor uint64) *laggard {
 	sub := s.subs.at(i)
 	sub.place |= lagBit
-	l := &laggard{audience: a, sub: i, slot: sub.slot, cursor: cursor, next: a.behind}
+	l := &laggard{audience: a, sub: i, slot: sub.slot, next: a.behind}
+	s.moveTo(l, cursor)
 	if a.behind == nil {
 		a.lowest = cursor
 	} else {
@@ -50,10 +57,33 @@ func (s *Shard) unlag(l *laggard) {
 	s.stats.Lagging.Add(-1)
 }
 
+// moveTo sets l's cursor. Where a gap would be told, its position is kept: the
+// log may have lost it by then.
+func (s *Shard) moveTo(l *laggard, cursor uint64) {
+	l.cursor = cursor
+	if t := l.audience.topic; l.audience.policy == Drop {
+		t.mu.Lock()
+		if cursor >= t.log.tail {
+			l.from = t.positionLocked(cursor)
+		}
+		t.mu.Unlock()
+	}
+}
+
 func (s *Shard) makeReady(l *laggard) {
 	if !l.queued && !l.waiting {
 		l.queued = true
 		s.ready = append(s.ready, l)
+	}
+}
+
+// wait has l wait for the end of its audience's pass, or of the next.
+func (s *Shard) wait(l *laggard) {
+	a := l.audience
+	l.waiting, l.turn = true, false
+	l.nextWaiting, a.waiting = a.waiting, l
+	if a.rate != 0 && a.pass == nil && l.cursor < a.cursor { // nobody may have news for it
+		s.schedule(a)
 	}
 }
 
@@ -71,20 +101,52 @@ func (s *Shard) Writable(list List) {
 // its audience where it has come as far.
 func (s *Shard) advance(l *laggard) {
 	a := l.audience
-	if l.gone {
-		return
+	switch {
+	case l.gone:
+	case l.ahead != nil && !s.reach(l):
+		s.wait(l)
+	case l.round.on || a.policy == Conflate:
+		s.advanceRound(l)
+	default:
+		s.advanceLog(l)
 	}
+}
+
+// reach reports whether the log has come to where l has resumed from.
+func (s *Shard) reach(l *laggard) bool {
+	t := l.audience.topic
+	t.mu.Lock()
+	seq, at := t.findLocked(*l.ahead)
+	t.mu.Unlock()
+	if at == ahead {
+		return false
+	}
+	if at == held || at == lost {
+		l.live = seq
+		s.moveTo(l, seq)
+	}
+	l.ahead = nil
+	return true
+}
+
+// tellLive tells l, where it is due, that its replay has ended.
+func (s *Shard) tellLive(l *laggard) {
 	if l.due && l.cursor >= l.live {
 		l.due = false
-		s.w.Tell(l.slot, a.topic.name, Live)
+		s.w.Tell(l.slot, l.audience.topic.name, Notice{Kind: Live})
 	}
-	if l.cursor == a.cursor && !a.passing {
+}
+
+// advanceLog is advance for a laggard that is sent every message.
+func (s *Shard) advanceLog(l *laggard) {
+	a := l.audience
+	s.tellLive(l)
+	if l.cursor == a.cursor && a.pass == nil {
 		s.unlag(l)
 		return
 	}
 	if l.cursor >= a.cursor {
-		l.waiting = true
-		a.waiting = append(a.waiting, l)
+		s.wait(l)
 		return
 	}
 	limit := a.cursor
@@ -93,25 +155,33 @@ func (s *Shard) advance(l *laggard) {
 	}
 	t := a.topic
 	t.mu.Lock()
-	lost := l.cursor < t.log.tail
+	missed := l.cursor < t.log.tail
 	var seg segment
 	switch {
-	case lost:
+	case missed:
 	case t.log.covers(a.dialect, l.cursor):
 		seg = t.log.segment(a.dialect, l.cursor, limit)
 	default:
-		seg = t.encodeLocked(a.dialect, l.cursor, limit, &s.backlog)
+		seg = t.encodeLocked(a.dialect, l.cursor, limit, &s.frames)
 	}
 	t.mu.Unlock()
-	if lost {
+	if missed {
 		s.lose(l)
 		return
 	}
-	n, outcome := s.w.Write(l.slot, seg.a, seg.b)
+	n, outcome := s.send(l.slot, &seg)
 	begun, rest := seg.split(n)
-	l.cursor = begun
-	s.stats.delivered(begun-seg.start, n, 1)
-	switch outcome {
+	if outcome == Sent {
+		begun = seg.end
+	}
+	s.moveTo(l, begun)
+	s.stats.add(&delivered{begun - seg.start, n, 1}, 0)
+	s.written(l, outcome, rest)
+}
+
+// written goes on after a write to l.
+func (s *Shard) written(l *laggard, o Outcome, rest []byte) {
+	switch o {
 	case Sent:
 		s.makeReady(l)
 	case Blocked:
@@ -122,21 +192,36 @@ func (s *Shard) advance(l *laggard) {
 	}
 }
 
-// lose tells that what l needs next is gone from the log.
+// lose is what becomes of l when what it needs next is gone from the log.
 func (s *Shard) lose(l *laggard) {
-	s.stats.Lost.Add(1)
-	l.cursor, l.due = ^uint64(0), false // once is enough; it will leave
-	s.w.Tell(l.slot, l.audience.topic.name, Lost)
+	t := l.audience.topic
+	if l.audience.policy != Drop {
+		s.stats.Lost.Add(1)
+		l.cursor, l.due, l.round.on = ^uint64(0), false, false // once is enough; it will leave
+		s.w.Tell(l.slot, t.name, Notice{Kind: Lost})
+		return
+	}
+	t.mu.Lock()
+	tail := t.log.tail
+	to := t.positionLocked(tail)
+	t.mu.Unlock()
+	s.stats.Gaps.Add(1)
+	s.stats.Dropped.Add(tail - l.cursor)
+	from := l.from
+	s.moveTo(l, tail)
+	s.w.Tell(l.slot, t.name, Notice{Kind: Gap, From: from, To: to})
+	s.makeReady(l)
 }
 
-// dropLost looks for laggards of a whose next message lies at or below tail.
+// dropLost looks for laggards of a whose next message lies at or below tail. Those
+// that may be sent less are told when they can be.
 func (s *Shard) dropLost(a *audience, tail uint64) {
-	if a.behind == nil || a.lowest >= tail {
+	if a.policy != Disconnect || a.behind == nil || a.lowest >= tail {
 		return
 	}
 	a.lowest = ^uint64(0)
 	for l := a.behind; l != nil; l = l.next {
-		if l.cursor < tail {
+		if l.cursor < tail && l.ahead == nil {
 			s.lose(l)
 		} else {
 			a.lowest = min(a.lowest, l.cursor)

@@ -50,7 +50,7 @@ func TestBlockedWithAllTaken(t *testing.T) {
 			w := &stopper{t: t, n: test.n}
 			s := h.NewShard(w, func() {})
 			var list broadcast.List
-			if _, err := s.Subscribe(0, &list, "a", 0, nil); err != nil {
+			if _, err := s.Subscribe(0, &list, "a", 0, broadcast.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			publish(t, h, "a", 2, 4)
@@ -84,7 +84,7 @@ func (w *stopper) Write(_ uint32, a, b []byte) (int, broadcast.Outcome) {
 func (w *stopper) Keep(_ uint32, rest []byte) { w.t.Errorf("to keep %d bytes", len(rest)) }
 
 func (w *stopper) Tell(_ uint32, topic string, n broadcast.Notice) {
-	w.t.Errorf("told %d about %s", n, topic)
+	w.t.Errorf("told %v about %s", n, topic)
 }
 
 // TestOwnOutputFirst: a connection with own output takes no part in a pass, of

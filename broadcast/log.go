@@ -1,6 +1,9 @@
 package broadcast
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 const (
 	minChunk = 4 << 10
@@ -61,7 +64,7 @@ func (t *tape) find(seq uint64) int {
 
 // topicLog is one topic's log. The topic's lock guards it.
 type topicLog struct {
-	encoders []Encoder
+	encoders *[]Encoder
 	limit    int // bytes of dialect 0's frames and records
 
 	head       uint64 // sequence number of the newest message; 0 before the first
@@ -70,8 +73,6 @@ type topicLog struct {
 	size       int    // what limit bounds
 	memory     int    // size, but with chunks by their capacity, in every dialect
 	tapes      []tape // by dialect; 0 is always in use
-
-	encoding Message // what encoders are shown, so that the publisher's own can stay on its stack
 }
 
 // chunkSize returns the capacity for a tape's next chunk: it grows fourfold, so that a
@@ -92,11 +93,15 @@ func cost(m *Message) int {
 
 const maxFrameHeader = 10 // RFC 6455 section 5.2, without a mask
 
+// messages are what encoders are shown.
+var messages = sync.Pool{New: func() any { return new(Message) }}
+
 // append takes m as the next message, encoded for each dialect in use. It
 // returns by how many bytes the log's memory grew.
 func (l *topicLog) append(m *Message, at int64) (grown int) {
 	l.head++
-	l.encoding = *m
+	shown := messages.Get().(*Message) // so that the publisher's own can stay on its stack
+	*shown = *m
 	for d := range l.tapes {
 		t := &l.tapes[d]
 		if !t.inUse {
@@ -106,7 +111,7 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 		if d == 0 && len(t.chunks) > 0 {
 			before = len(t.chunks[len(t.chunks)-1].data)
 		}
-		c, more := l.appendFrame(t, l.encoders[d], &l.encoding)
+		c, more := l.appendFrame(t, (*l.encoders)[d], shown)
 		grown += more
 		if d == 0 {
 			if more > 0 {
@@ -118,7 +123,8 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 		}
 	}
 	l.memory += grown
-	l.encoding.Payload = nil // it was only lent
+	*shown = Message{} // it was only lent
+	messages.Put(shown)
 	return grown
 }
 

@@ -150,36 +150,29 @@ func (o *owner) checkWrite(slot uint32, a, b []byte) {
 		o.failf("slot %d: %v", slot, err)
 		return
 	}
-	topic := frames[0].Topic
-	m := c.members[topic]
-	if m == nil || m.isLost {
-		o.failf("slot %d: %d frames of %s, subscribed to as %+v", slot, len(frames), topic, m)
-		return
-	}
-	taken := min(s.room, len(a)+len(b))
+	taken, at := min(s.room, len(a)+len(b)), 0
 	if len(s.kept) > 0 {
 		taken = 0
 	}
-	next, at := m.next, 0
+	next := map[string]uint64{}
 	for _, f := range frames {
-		if f.Topic != topic || f.Position.Offset != next || f.Previous.Offset != next-1 || c.dialect == 1 && f.Position.Epoch != m.epoch {
-			o.failf("slot %d: sent %s:%d of %s after %d, want %s:%d of %s", slot, f.Position.Epoch, f.Position.Offset, f.Topic, f.Previous.Offset, m.epoch, next, topic)
+		m := c.members[f.Topic]
+		if m == nil || m.isLost {
+			o.failf("slot %d: a frame of %s, subscribed to as %+v", slot, f.Topic, m)
 			return
 		}
-		if m.due && next > m.live {
-			o.failf("slot %d: sent %s:%d before it was told that all up to %d had been", slot, topic, next, m.live)
+		if _, ok := next[f.Topic]; !ok {
+			next[f.Topic] = m.next
 		}
-		id := binary.BigEndian.Uint32(f.Payload)
-		if !bytes.Equal(f.Payload, payload(id, len(f.Payload))) || c.dialect == 1 && (f.Key != keyOf(id) || f.Event != eventOf(id)) {
-			o.failf("slot %d: %s:%d is not as it was published: %+v", slot, topic, next, f)
-		}
-		p := place{topic, m.epoch, next}
-		o.saw(p, id, false)
-		if next++; at < taken {
-			m.next = next
-			c.begun = append(c.begun, p)
+		o.checkFrame(slot, m, f, next[f.Topic])
+		if next[f.Topic]++; at < taken {
+			m.next++
+			c.begun = append(c.begun, place{f.Topic, m.epoch, f.Position.Offset})
 		}
 		at += frameSize(f, c.dialect)
+	}
+	if frames[0].Topic != frames[len(frames)-1].Topic {
+		o.happened("write of several topics")
 	}
 	switch {
 	case taken < at && taken > 0:
@@ -189,6 +182,23 @@ func (o *owner) checkWrite(slot uint32, a, b []byte) {
 	case len(b) > 0:
 		o.happened("write over two chunks")
 	}
+}
+
+// checkFrame holds a frame of m's topic, which is to be that of next, against the model.
+func (o *owner) checkFrame(slot uint32, m *member, f broadcast.Message, next uint64) {
+	c := o.conns[slot]
+	if f.Position.Offset != next || f.Previous.Offset != next-1 || c.dialect == 1 && f.Position.Epoch != m.epoch {
+		o.failf("slot %d: sent %v of %s after %d, want %s:%d", slot, f.Position, f.Topic, f.Previous.Offset, m.epoch, next)
+		return
+	}
+	if m.due && next > m.live {
+		o.failf("slot %d: sent %s:%d before it was told that all up to %d had been", slot, f.Topic, next, m.live)
+	}
+	id := binary.BigEndian.Uint32(f.Payload)
+	if !bytes.Equal(f.Payload, payload(id, len(f.Payload))) || c.dialect == 1 && (f.Key != keyOf(id) || f.Event != eventOf(id)) {
+		o.failf("slot %d: %s:%d is not as it was published: %+v", slot, f.Topic, next, f)
+	}
+	o.saw(place{f.Topic, m.epoch, next}, id, false)
 }
 
 func keyOf(id uint32) string   { return "key"[:id%4] }
@@ -205,14 +215,14 @@ func (o *owner) checkTell(slot uint32, topic string, n broadcast.Notice) {
 	m := o.conns[slot].members[topic]
 	switch {
 	case m == nil || m.isLost:
-		o.failf("slot %d: told %d about %s, subscribed to as %+v", slot, n, topic, m)
-	case n == broadcast.Live:
+		o.failf("slot %d: told %v about %s, subscribed to as %+v", slot, n, topic, m)
+	case n.Kind == broadcast.Live:
 		if !m.due || m.next != m.live+1 {
 			o.failf("slot %d: told that %s is live: %+v", slot, topic, *m)
 		}
 		m.due = false
 		o.happened("live")
-	case n == broadcast.Lost:
+	case n.Kind == broadcast.Lost:
 		m.isLost, o.conns[slot].lost = true, true
 		if info, ok := o.hub.Topic(topic); !ok || info.Oldest.Offset < m.next {
 			o.failf("slot %d: told that %s:%d is lost, but it is held: %+v", slot, topic, m.next, info)

@@ -277,7 +277,7 @@ func (o *owner) subscribe(slot uint32, topic string) {
 	info, _ := o.hub.Topic(topic)
 	since := o.someSince(info)
 	o.countPass(topic, c.dialect, c.members[topic] == nil, "joined in a pass")
-	r, err := o.Subscribe(slot, &s.list, topic, c.dialect, since)
+	r, err := o.Subscribe(slot, &s.list, topic, c.dialect, broadcast.Options{Since: since})
 	switch _, have := c.members[topic]; {
 	case have:
 		if !errors.Is(err, broadcast.ErrAlready) {

@@ -2,7 +2,7 @@ package broadcast
 
 import "sort"
 
-// segment is what lies between two offsets of a log in one dialect, ready to be
+// segment is what lies between two messages of a log in one dialect, ready to be
 // written: the messages in (start, end], in at most two slices. It may be read
 // without the topic's lock.
 type segment struct {
@@ -20,35 +20,21 @@ func (l *topicLog) covers(d uint8, start uint64) bool {
 	return len(chunks) > 0 && chunks[0].first <= start+1
 }
 
-// backlog is where a segment is made for who reads what lies before its
-// dialect's tape: a resume after the last subscriber had gone.
-type backlog struct {
-	m    Message
-	data []byte
-	ends []uint32
-}
-
-// backlogTurn is how much is encoded at a time: the topic's lock is held.
-const backlogTurn = 16 << 10
-
-// encodeLocked returns the messages of dialect d in (start, limit], as many as make a
-// turn, up to where its tape begins. The segment is b's, valid until the next.
-func (t *topic) encodeLocked(d uint8, start, limit uint64, b *backlog) segment {
-	l := &t.log
-	b.m.Topic = t.name
-	if chunks := l.tapes[d].chunks; len(chunks) > 0 {
+// encodeLocked encodes the messages of dialect d in (start, limit], as many as make
+// a turn, up to where its tape begins: for who reads what lies before, which is a
+// resume after the last subscriber had gone. The segment is f's, valid until the next.
+func (t *topic) encodeLocked(d uint8, start, limit uint64, f *frames) segment {
+	if chunks := t.log.tapes[d].chunks; len(chunks) > 0 {
 		limit = min(limit, chunks[0].first-1)
 	}
-	if cap(b.data) > 4*backlogTurn {
-		b.data = nil
+	f.reset()
+	f.m = Message{Topic: t.name}
+	for o := start + 1; o <= limit && len(f.data) < turnBytes; o++ {
+		t.messageLocked(o, &f.m)
+		f.data = (*t.log.encoders)[d].AppendMessage(f.data, &f.m)
+		f.ends = append(f.ends, uint32(len(f.data)))
 	}
-	b.data, b.ends = b.data[:0], b.ends[:0]
-	for o := start + 1; o <= limit && len(b.data) < backlogTurn; o++ {
-		t.messageLocked(o, &b.m)
-		b.data = l.encoders[d].AppendMessage(b.data, &b.m)
-		b.ends = append(b.ends, uint32(len(b.data)))
-	}
-	return segment{start: start, end: start + uint64(len(b.ends)), a: b.data, ends: [2][]uint32{b.ends}}
+	return segment{start: start, end: start + uint64(len(f.ends)), a: f.data, ends: [2][]uint32{f.ends}}
 }
 
 // segment returns the messages of dialect d in (start, limit], as many as stand

@@ -32,11 +32,18 @@ type Writer interface {
 }
 
 // Notice is something that a subscriber may have to be told.
-type Notice uint8
+type Notice struct {
+	Kind     NoticeKind
+	From, To Position // Gap
+}
+
+// NoticeKind is what a notice says.
+type NoticeKind uint8
 
 const (
-	Live Notice = iota // replay has come to its end
-	Lost               // the log has lost what came next: the policy is to disconnect
+	Live NoticeKind = iota // replay, or the sending of retained values, has come to its end
+	Lost                   // the log has lost what came next: the policy is to disconnect
+	Gap                    // what came after From, up to and including To, will not be sent
 )
 
 // Shard holds the subscriptions of some of the connections. One goroutine owns
@@ -51,11 +58,16 @@ type Shard struct {
 	free      []uint32    // free places in audiences
 	lags      map[uint32]*laggard
 
-	backlog backlog
-	passes  []*audience // audiences with news, each once, in the order in which they are served
-	ready   []*laggard  // laggards that may go on, each once
-	turn    bool        // whose turn it is: the laggards'
-	stats   ShardStats
+	frames     frames
+	passes     []*audience // audiences with news, each once, in the order in which they are served
+	passesFree []*pass
+	joint      joint
+	timed      timedHeap  // audiences with news whose tick has not come
+	joined     uint       // how many have joined an audience with a rate
+	ready      []*laggard // laggards that may go on, each once
+	turn       bool       // whose turn it is: the laggards'
+	jointTurn  bool       // the joint pass's, of those of passes
+	stats      ShardStats
 
 	dirtyMu sync.Mutex
 	dirty   []*audience // marked, not yet seen by the owner
@@ -69,7 +81,10 @@ type ShardStats struct {
 	Passes        atomic.Uint64
 	PassNanos     atomic.Uint64 // time that passes took, pauses left out
 	Lagging       atomic.Int64  // subscriptions with a cursor of their own
-	Lost          atomic.Uint64 // subscriptions whose next message the log had lost
+	Lost          atomic.Uint64 // subscriptions whose next message the log had lost, and that were to end
+	Gaps          atomic.Uint64 // gaps that subscribers were told of
+	Dropped       atomic.Uint64 // messages in them, under the policy to drop
+	Conflated     atomic.Uint64 // values sent in place of all messages to those that were behind
 	Subscriptions atomic.Int64
 	Latency       Latency // publish to written
 }
@@ -84,30 +99,50 @@ func (h *Hub) NewShard(w Writer, wake func()) *Shard {
 func (s *Shard) Stats() *ShardStats { return &s.stats }
 
 // Work writes news to whom it concerns, until there is none or the time has
-// come. It reports whether some is left.
+// come. It reports whether some is left; if not, Idle says when there will be.
 func (s *Shard) Work(until time.Time) (more bool) {
 	s.takeDirty()
-	for n := 0; len(s.passes) > 0 || len(s.ready) > 0; n++ {
+	s.takeTimed()
+	for n := 0; len(s.passes) > 0 || s.joint.on || len(s.ready) > 0; n++ {
 		if n > 0 && !time.Now().Before(until) {
 			return true
 		}
 		s.turn = !s.turn
-		if s.turn && len(s.ready) > 0 || len(s.passes) == 0 {
+		if s.turn && len(s.ready) > 0 || len(s.passes) == 0 && !s.joint.on {
 			s.catchUp(until)
 			continue
 		}
-		a := s.passes[0]
-		s.passes = pop(s.passes)
-		if a.gone {
-			continue
-		}
-		if s.step(a, until) {
-			s.passes = append(s.passes, a)
-		} else {
-			a.queued = false
-		}
+		s.goOn(until)
 	}
 	return false
+}
+
+// goOn goes on with a pass: the joint one and the others in turn.
+func (s *Shard) goOn(until time.Time) {
+	s.jointTurn = !s.jointTurn
+	if s.joint.on && (s.jointTurn || len(s.passes) == 0) || !s.joint.on && len(s.passes) > 1 && s.gather(until) {
+		s.stepJoint(until)
+		return
+	}
+	if len(s.passes) == 0 {
+		return
+	}
+	a := s.passes[0]
+	s.passes = pop(s.passes)
+	if !a.gone {
+		s.passed(a, s.step(a, until))
+	}
+}
+
+// passed says that a has had its turn and whether it wants another.
+func (s *Shard) passed(a *audience, more bool) {
+	if more && (a.pass != nil || a.rate == 0) {
+		s.passes = append(s.passes, a)
+		return
+	}
+	if a.queued = false; more {
+		s.schedule(a)
+	}
 }
 
 // catchUp lets laggards go on, each by a segment in turn, for half of the time
@@ -136,7 +171,11 @@ func (s *Shard) takeDirty() {
 	defer s.dirtyMu.Unlock()
 	for i, a := range s.dirty {
 		a.dirty.Store(false)
-		if !a.queued && !a.gone {
+		switch {
+		case a.queued || a.gone:
+		case a.rate != 0:
+			s.schedule(a)
+		default:
 			a.queued = true
 			s.passes = append(s.passes, a)
 		}

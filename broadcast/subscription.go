@@ -49,22 +49,32 @@ func (t *subTable) release(i uint32) {
 // it to the shard.
 type List uint32
 
-// Subscribed says where a subscription begins.
-type Subscribed struct {
-	Position  Position // everything after it will be sent
-	Recovered bool     // with since: everything after since will be sent too, first
-	History   Position // with since and not Recovered: the oldest position that since could name
+// Options say how a subscription is to be.
+type Options struct {
+	Since   *Position // what came after it is sent first; nil: nothing
+	Skip    uint64    // but for so many messages, which the subscriber has already; not where the topic conflates
+	MaxRate float64   // values per key and second where the topic conflates, if lower than the topic's own; 0: no lower
 }
 
-// Subscribe subscribes the connection in slot to a topic in a dialect. since may
-// be nil; otherwise what the log holds after it is sent first, and then Live is
-// told. Nothing is written before the next Work, so that the caller can answer
-// first. It returns ErrAlready, ErrTooManyTopics or nil.
-func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, since *Position) (Subscribed, error) {
+// Subscribed says where a subscription begins, and how it is.
+type Subscribed struct {
+	Position  Position // everything after it will be sent
+	Recovered bool     // with Since: what came after it will be sent too, first
+	History   Position // with Since and not Recovered: the oldest position that Since could name
+	Policy    Policy
+	MaxRate   float64 // one of Rates; 0: none
+	Retain    bool    // what the topic retains is sent first, and then Live is told
+}
+
+// Subscribe subscribes the connection in slot to a topic in a dialect. What is to
+// be sent first is followed by Live. Nothing is written before the next Work, so
+// that the caller can answer first. It returns ErrAlready, ErrTooManyTopics,
+// ErrTooManyUsers or nil.
+func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, o Options) (Subscribed, error) {
 	if i, _ := s.find(list, topic); i != none {
 		return Subscribed{}, ErrAlready
 	}
-	a, err := s.join(topic, dialect)
+	a, err := s.join(topic, dialect, o.MaxRate)
 	if err != nil {
 		return Subscribed{}, err
 	}
@@ -75,26 +85,80 @@ func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, 
 	s.stats.Subscriptions.Add(1)
 	a.topic.subscribers.Add(1)
 
-	t := a.topic
+	t, r := a.topic, Subscribed{Policy: a.policy}
+	if a.rate != 0 {
+		r.MaxRate = Rates[a.rate-1]
+	}
 	t.mu.Lock()
-	r := Subscribed{Position: t.positionLocked(a.cursor)}
-	from := uint64(0)
-	if since != nil {
-		var at standing
-		if from, at = t.findLocked(*since); at == held {
-			r.Recovered = true
+	r.Position = t.positionLocked(a.cursor)
+	from, at := uint64(0), unknown
+	if o.Since != nil {
+		if from, at, r.History = t.resumeLocked(*o.Since, o.Skip, a.policy, s.hub.now()); at == held {
 			r.Position = t.positionLocked(max(a.cursor, from))
-		} else {
-			r.History = t.positionLocked(t.log.tail)
+		} else if at == ahead {
+			r.Position = *o.Since
 		}
 	}
+	if r.Recovered = at == held || at == ahead; r.Recovered {
+		r.History = Position{}
+	}
+	r.Retain = t.set.Retain && !r.Recovered
 	t.mu.Unlock()
 	if r.Recovered {
 		l := s.lag(a, i, from)
-		l.live, l.due = max(a.cursor, from), true
+		l.live, l.due, l.turn = max(a.cursor, from), true, true
+		if at == ahead {
+			l.ahead = o.Since
+		}
+		s.makeReady(l)
+	} else if r.Retain {
+		l := s.lag(a, i, a.cursor)
+		l.live, l.due = a.cursor, true
+		l.round = round{end: a.cursor, on: true, retained: true, careful: true}
 		s.makeReady(l)
 	}
 	return r, nil
+}
+
+// resumeLocked returns after which message somebody goes on who has been sent
+// all up to p and skip more, and whether all that comes after it can be sent
+// (held, ahead). If not, it returns the oldest position for which it can.
+func (t *topic) resumeLocked(p Position, skip uint64, policy Policy, now int64) (seq uint64, at standing, history Position) {
+	oldest := t.historyLocked(now)
+	if policy == Conflate && t.keys != nil {
+		oldest = max(oldest, t.keys.forgotten)
+	}
+	seq, at = t.findLocked(p)
+	if at == lost && policy == Conflate && t.keys != nil && t.set.History == (History{}) && seq >= t.keys.forgotten {
+		return seq, held, Position{} // no message need be held: the newest values are
+	}
+	for ; at == held && skip > 0; skip-- {
+		if seq++; seq > t.log.head {
+			at = unknown
+		} else if t.log.record(seq).kind == Delete { // raw, which skips, is not sent it
+			skip++
+		}
+	}
+	if at == held && seq < oldest {
+		at = lost
+	}
+	if at == ahead && skip > 0 {
+		at = unknown
+	}
+	return seq, at, t.positionLocked(oldest)
+}
+
+// Resumable reports whether a subscriber to topic that has been sent all up to
+// since, and skip messages more, could be sent all that came after; if not, it
+// returns the oldest position from which one could.
+func (h *Hub) Resumable(topic string, since Position, skip uint64) (history Position, ok bool) {
+	t := h.lookup(topic)
+	if t == nil {
+		return Position{}, false
+	}
+	defer t.mu.Unlock()
+	_, at, history := t.resumeLocked(since, skip, t.set.Slow, h.now())
+	return history, at == held || at == ahead
 }
 
 // Unsubscribe ends a subscription. It reports whether there was one.

@@ -178,15 +178,6 @@ func (t *topic) waitLocked() <-chan struct{} {
 	return t.room
 }
 
-func (t *topic) audienceLocked(s *Shard, dialect uint8) *audience {
-	for _, a := range t.audiences {
-		if a.shard == s && a.dialect == dialect {
-			return a
-		}
-	}
-	return nil
-}
-
 // removeLocked takes a, which has no members left, from the topic, and drops
 // the tape of its dialect if nobody else reads it. It returns how many bytes of
 // memory that gives back.
@@ -194,8 +185,11 @@ func (t *topic) removeLocked(a *audience, at int64) (freed int) {
 	t.audiences = slices.DeleteFunc(t.audiences, func(b *audience) bool { return a == b })
 	t.used = at
 	t.madeRoomLocked()
-	if slices.ContainsFunc(t.audiences, func(b *audience) bool { return b.dialect == a.dialect }) {
-		return 0
+	if t.keys != nil && !t.set.Retain && !t.conflatesLocked() {
+		freed, t.keys = t.keys.size, nil
 	}
-	return t.log.disuse(a.dialect)
+	if slices.ContainsFunc(t.audiences, func(b *audience) bool { return b.dialect == a.dialect && b.rate == 0 }) {
+		return freed
+	}
+	return freed + t.log.disuse(a.dialect)
 }

@@ -25,6 +25,7 @@ type owner struct {
 	answers  []byte           // being written
 	waiting  []waitingPublish // from the public door, for room
 	retried  time.Time
+	tick     *time.Timer // when the audience has work again
 }
 
 // waitingPublish is a publish that found no room. Its connection is not read
@@ -67,10 +68,13 @@ func (o *owner) Keep(slot uint32, rest []byte) { o.shard.Keep(slot, rest) }
 // Tell implements broadcast.Writer.
 func (o *owner) Tell(slot uint32, topic string, n broadcast.Notice) {
 	c := o.shard.At(slot)
+	speaks := dialect.ID(c.Kind) == dialect.JSON
 	switch {
-	case n == broadcast.Lost:
+	case n.Kind == broadcast.Lost, n.Kind == broadcast.Gap && !speaks: // what raw cannot say it does not hide
 		o.shard.EndSoon(slot, dialect.CloseTryAgainLater, dialect.RetryReason(slowRetry))
-	case dialect.ID(c.Kind) == dialect.JSON:
+	case n.Kind == broadcast.Gap:
+		o.shard.Send(c, dialect.AppendGap(nil, topic, dialect.Position(n.From), dialect.Position(n.To), "slow"))
+	case speaks:
 		o.shard.Send(c, dialect.AppendLive(nil, topic))
 	}
 }
@@ -126,7 +130,7 @@ func (o *owner) subscribe(c *conn.Conn, id []byte, t dialect.Subscription, query
 		p := broadcast.Position(t.Since)
 		since = &p
 	}
-	s, err := o.audience.Subscribe(c.Slot(), list(c), t.Topic, uint8(kind), since)
+	s, err := o.audience.Subscribe(c.Slot(), list(c), t.Topic, uint8(kind), broadcast.Options{Since: since})
 	switch {
 	case err == nil && kind == dialect.JSON:
 		o.answers = dialect.AppendSubscribed(o.answers, dialect.Subscribed{ID: id, Topic: t.Topic, Position: dialect.Position(s.Position),
@@ -258,7 +262,17 @@ func (o *owner) HandOff(fd int, read []byte) {
 // Work implements conn.Owner.
 func (o *owner) Work(until time.Time) (more bool) {
 	o.retry()
-	return o.audience.Work(until)
+	if o.audience.Work(until) {
+		return true
+	}
+	if d, ok := o.audience.Idle(); ok {
+		if o.tick == nil {
+			o.tick = time.AfterFunc(d, o.shard.Wake)
+		} else {
+			o.tick.Reset(d)
+		}
+	}
+	return false
 }
 
 // ping is what keeps a connection alive, and shows it to be: browser code cannot
