@@ -51,6 +51,9 @@ type Config struct {
 	PingInterval     time.Duration      // 0: never
 	Ping             func(*Conn) []byte // the frame that pings a connection; nil: an empty ping
 	IdleTimeout      time.Duration      // closes what sends nothing for as long, pongs included; 0: never
+
+	LeaveOver time.Duration                  // how long it takes, when Run is to end, until the last is told; 0: all are at once
+	Farewell  func() (ws.StatusCode, string) // code and reason that a connection is then closed with; nil: 1001. Any shard calls it
 }
 
 func (c Config) withDefaults() Config {
@@ -70,6 +73,9 @@ func (c Config) withDefaults() Config {
 		ping := ws.CompiledPing
 		c.Ping = func(*Conn) []byte { return ping }
 	}
+	if c.Farewell == nil {
+		c.Farewell = goingAway
+	}
 	return c
 }
 
@@ -88,6 +94,9 @@ type Engine struct {
 	shards []*Shard
 	live   atomic.Int64
 	stats  EngineStats
+
+	hurry     chan struct{} // closed: leave at once
+	hurryOnce sync.Once
 
 	posts     freeList[Post]
 	inputs    freeList[input]
@@ -113,7 +122,7 @@ func New(cfg Config) (*Engine, error) {
 	if workers < cfg.Shards {
 		return nil, fmt.Errorf("conn: %d workers for %d shards: expected at least one for each", workers, cfg.Shards)
 	}
-	e := &Engine{cfg: cfg, log: cfg.Logger, began: time.Now()}
+	e := &Engine{cfg: cfg, log: cfg.Logger, began: time.Now(), hurry: make(chan struct{})}
 	e.posts.max, e.inputs.max, e.outputs.max, e.scratches.max = 1024, 1024, 1024, workers
 	for i := range cfg.Shards {
 		poller, err := netpoll.Open()
@@ -160,9 +169,10 @@ func (e *Engine) putPost(p *Post) {
 }
 
 // Run accepts connections from the listeners and serves them until ctx ends.
-// Then it closes the listeners, so that newcomers are refused at once, closes every connection with code and
-// reason 1001, waits for the peers as long as CloseTimeout, and returns when
-// everything it began has ended. An engine runs once.
+// Then it closes the listeners, so that newcomers are refused at once, closes the
+// connections evenly over LeaveOver with what Farewell says, waits for the peers
+// as long as CloseTimeout, and returns when everything it began has ended. An
+// engine runs once.
 func (e *Engine) Run(ctx context.Context, listeners ...*netpoll.Listener) error {
 	var loops, shards sync.WaitGroup
 	stop := make(chan struct{})
@@ -174,6 +184,9 @@ func (e *Engine) Run(ctx context.Context, listeners ...*netpoll.Listener) error 
 	for _, l := range listeners {
 		err = errors.Join(err, l.Close())
 	}
+	if e.cfg.LeaveOver > 0 {
+		e.leave()
+	}
 	e.shutDown()
 	close(stop)
 	shards.Wait()
@@ -182,39 +195,9 @@ func (e *Engine) Run(ctx context.Context, listeners ...*netpoll.Listener) error 
 	return err
 }
 
-// shutDown ends every connection and waits until all are gone.
-func (e *Engine) shutDown() {
-	for _, s := range e.shards {
-		s.endAll(0, func(c *Conn) { s.End(c, ws.StatusGoingAway, "server shuts down") })
-	}
-	wait := time.NewTicker(10 * time.Millisecond)
-	defer wait.Stop()
-	for deadline := time.Now().Add(e.cfg.CloseTimeout + time.Second); e.live.Load() > 0; {
-		<-wait.C
-		if now := time.Now(); now.After(deadline) {
-			deadline = now.Add(time.Second)
-			for _, s := range e.shards {
-				s.endAll(0, func(c *Conn) { s.reset(c) })
-			}
-		}
-	}
-}
-
-// endAll calls end for every live connection, 256 slots at a time, so that the
-// shard has time for other things.
-func (s *Shard) endAll(from uint32, end func(*Conn)) {
-	s.Do(func() {
-		to := min(from+256, s.table.used.Load())
-		for slot := from; slot < to; slot++ {
-			if c := s.table.at(slot); word(c.word.Load()).has(live) {
-				end(c)
-			}
-		}
-		if to < s.table.used.Load() {
-			s.endAll(to, end)
-		}
-	})
-}
+// Hurry has Run, when its context ends or has ended, tell everybody at once and
+// wait for nobody. Any goroutine may call it, and more than once.
+func (e *Engine) Hurry() { e.hurryOnce.Do(func() { close(e.hurry) }) }
 
 // loop waits for the poller and notes what it says in the state words.
 func (s *Shard) loop() {
