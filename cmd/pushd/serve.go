@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,8 +52,9 @@ func (c *serveCmd) Run(w *world) error {
 
 // serve runs a server until the process is told to end.
 func (c *serveCmd) serve(w *world, token string) error {
-	ctx, stop := signal.NotifyContext(w.ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
 	openFiles, err := tuning.RaiseOpenFiles()
 	if err != nil {
 		return err
@@ -73,7 +75,33 @@ func (c *serveCmd) serve(w *world, token string) error {
 		return c.taken(w, err)
 	}
 	c.announce(w, s, holds)
-	return s.Run(ctx)
+	return runUntilTold(w.ctx, s, signals)
+}
+
+// errHurried is the end that a second signal brings about.
+var errHurried = errors.New("ended by a second signal: the connections that were left were closed at once")
+
+// runUntilTold runs a server until ctx ends or the first signal, which lets it
+// leave well, or the second, which does not.
+func runUntilTold(ctx context.Context, s *server.Server, signals <-chan os.Signal) error {
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	for told := 0; ; {
+		select {
+		case err := <-ended:
+			if err == nil && told > 1 {
+				err = errHurried
+			}
+			return err
+		case <-signals:
+			leave()
+			if told++; told > 1 {
+				s.Hurry()
+			}
+		}
+	}
 }
 
 // connections is the limit for a host that holds so many. Where it holds none
@@ -120,6 +148,8 @@ func (c *settings) server() (server.Config, error) {
 		HandshakeTimeout: c.HandshakeTimeout,
 		IdleTimeout:      c.IdleTimeout,
 		PublishTimeout:   c.PublishTimeout,
+		DrainDelay:       c.DrainDelay,
+		DrainOver:        c.DrainOver,
 
 		Shards:  shards(c.Shards, runtime.GOMAXPROCS(0)),
 		Workers: c.Workers,

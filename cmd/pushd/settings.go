@@ -39,6 +39,9 @@ type settings struct {
 	IdleTimeout      time.Duration `default:"0" help:"Silence of a client after which it is closed; 0 is never."`
 	PublishTimeout   time.Duration `default:"5s" help:"How long a publisher waits for room."`
 
+	DrainDelay time.Duration `default:"5s" help:"Told to end: how long /readyz says 503 before the public door is closed. With --dev or --demo 0."`
+	DrainOver  time.Duration `default:"15s" help:"How long closing the connections then takes; 0 closes all at once. With --dev or --demo 0."`
+
 	Shards  int `default:"0" help:"Shards; 0 is one a processor."`
 	Workers int `default:"0" help:"Workers that read from sockets; 0 is chosen by the server."`
 
@@ -71,8 +74,8 @@ func (c *settings) check(src *sources) error {
 	if c.DemoTape != "" && !c.Demo {
 		return src.bad("demo-tape", c.DemoTape, "nothing without --demo")
 	}
-	if (c.Dev || c.Demo) && !src.isSet("listen") {
-		c.Listen = "127.0.0.1:8080"
+	if c.Dev || c.Demo {
+		c.relax(src)
 	}
 	if err := c.checkAddresses(src); err != nil {
 		return err
@@ -92,6 +95,19 @@ func (c *settings) check(src *sources) error {
 		return src.bad("log-format", c.LogFormat, "text or json")
 	}
 	return nil
+}
+
+// relax sets what is not set otherwise for who tries pushd out.
+func (c *settings) relax(src *sources) {
+	if !src.isSet("listen") {
+		c.Listen = "127.0.0.1:8080"
+	}
+	if !src.isSet("drain-delay") {
+		c.DrainDelay = 0
+	}
+	if !src.isSet("drain-over") {
+		c.DrainOver = 0
+	}
 }
 
 var logLevels = []string{"debug", "info", "warn", "error"}
@@ -124,6 +140,8 @@ func (c *settings) checkRanges(src *sources) error {
 		{"handshake-timeout", int64(c.HandshakeTimeout), int64(100 * time.Millisecond), int64(5 * time.Minute), "", "", duration},
 		{"idle-timeout", int64(c.IdleTimeout), int64(time.Second), int64(7 * day), "", "off", duration},
 		{"publish-timeout", int64(c.PublishTimeout), int64(time.Millisecond), int64(5 * time.Minute), "", "", duration},
+		{"drain-delay", int64(c.DrainDelay), 0, int64(time.Hour), "", "", duration},
+		{"drain-over", int64(c.DrainOver), 0, int64(time.Hour), "", "", duration},
 		{"shards", int64(c.Shards), 1, conn.MaxShards, "", "one a processor", number},
 		{"workers", int64(c.Workers), 1, 1 << 16, "", "chosen by the server", number},
 	} {

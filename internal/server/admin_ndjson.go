@@ -90,7 +90,7 @@ func (p *linePublisher) run(body io.Reader, flushed func() error) *dialect.Error
 	defer p.batch.Flush()
 	lines := newLineReader(body, lineLimit(p.cfg.MaxMessage), p.engine.Buffers(), func() error {
 		p.batch.Flush()
-		if p.draining.Load() {
+		if p.leaving.at(left) {
 			return errDraining
 		}
 		return flushed()

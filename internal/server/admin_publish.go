@@ -44,7 +44,7 @@ func (s *Server) publishOne(w http.ResponseWriter, r *http.Request) {
 // readMessage reads and checks what is to be published. m.Payload goes back to
 // the engine's buffers, also after an error, which is a *dialect.Error.
 func (s *Server) readMessage(r *http.Request, m *broadcast.Message) (err error) {
-	if s.draining.Load() {
+	if s.leaving.at(left) {
 		return errDraining
 	}
 	if m.Kind, err = kindOf(r); err != nil {

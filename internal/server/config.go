@@ -39,6 +39,9 @@ type Config struct {
 	IdleTimeout      time.Duration // 0 is never
 	PublishTimeout   time.Duration // how long a publisher waits for room, 5 s
 
+	DrainDelay time.Duration // from not ready to the first close, in which all goes on; 0
+	DrainOver  time.Duration // how long it takes until the last connection is closed; 0: all are at once
+
 	Shards  int // GOMAXPROCS
 	Workers int // see pool.WorkersConfig
 

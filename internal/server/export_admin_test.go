@@ -41,10 +41,11 @@ func MetricsServer(s *Server, address net.Addr) *http.Server {
 // MetricsAddr returns where s listens for scrapers.
 func MetricsAddr(s *Server) net.Addr { return s.metrics.Addr() }
 
-// Drain makes s as it is while it goes away, until the result is called.
-func Drain(s *Server) (undo func()) {
-	s.draining.Store(true)
-	return func() { s.draining.Store(false) }
+// Leave makes s as it is when its connections have gone, until the result is
+// called.
+func Leave(s *Server) (undo func()) {
+	s.leaving.reach(left)
+	return func() { s.leaving.stage.Store(0) }
 }
 
 // Stall keeps the goroutine of every shard busy until the result is called.

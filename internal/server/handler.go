@@ -57,8 +57,11 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	if err := h.readQuery(o, r.Query(r.Bytes), id); err != nil {
 		refusal = refusalOf(err)
 	}
-	if c.OverLimit() {
-		refusal = &conn.Refusal{Status: http.StatusServiceUnavailable, Code: dialect.CodeOverloaded, Message: "the server has as many connections as it may", RetryAfter: 5}
+	switch {
+	case h.leaving.at(closing):
+		refusal = h.leaving.refusal()
+	case c.OverLimit():
+		refusal = later(dialect.CodeOverloaded, "the server has as many connections as it may", crowdedRetry)
 	}
 	if refusal != nil {
 		openings.Put(o)
@@ -80,7 +83,7 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		if refusal.Status == http.StatusForbidden {
 			p.End(dialect.CloseForbidden, refusal.Message)
 		} else {
-			p.End(dialect.CloseTryAgainLater, dialect.RetryReason(time.Duration(refusal.RetryAfter)*time.Second))
+			p.End(closeOfLater(refusal))
 		}
 		return
 	}
@@ -90,6 +93,9 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	}
 	p.Ask = o
 }
+
+// crowdedRetry is when somebody for whom there was no place may come back.
+const crowdedRetry = 5 * time.Second
 
 // page hands the request to net/http.
 func (h handler) page(r *conn.Request, p *conn.Post) {

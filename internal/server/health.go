@@ -31,7 +31,7 @@ func (h *health) live(w http.ResponseWriter, r *http.Request) {
 
 // ready answers /readyz: new connections are welcome.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
-	if h.draining.Load() {
+	if h.leaving.at(draining) {
 		refuse(w, dialect.CodeDraining, "the server is going away")
 		return
 	}

@@ -164,8 +164,8 @@ func TestShutdown(t *testing.T) {
 	d.http.CloseIdleConnections()
 	stop()
 	for _, p := range peers {
-		require.Equal(t, ws.StatusCode(1001), p.closedWith().code)
-		p.send(ws.NewCloseFrame(ws.NewCloseFrameBody(1001, "")))
+		require.Equal(t, ws.StatusCode(1012), p.closedWith().code)
+		p.send(ws.NewCloseFrame(ws.NewCloseFrameBody(1012, "")))
 	}
 	head.ended(0)
 	head.Close()

@@ -152,7 +152,7 @@ func TestHealth(t *testing.T) {
 		require.Equal(t, 1, got.Connections)
 		require.NotNil(t, got.UptimeMS)
 	}
-	undo := server.Drain(d.Server)
+	undo := server.Leave(d.Server)
 	require.Equal(t, 200, d.do(&got, "GET /healthz", "").StatusCode)
 	for _, what := range []string{"GET /readyz", "POST /v1/topics/a/messages", "POST /v1/messages"} {
 		var refused refusal

@@ -173,7 +173,7 @@ func TestLinesWhileDraining(t *testing.T) {
 	reports := json.NewDecoder(answer.Body)
 	var got report
 	require.NoError(t, reports.Decode(&got))
-	defer server.Drain(d.Server)()
+	defer server.Leave(d.Server)()
 	go fmt.Fprintln(body, line) // the server may be gone before it has all of it
 	got = report{}
 	require.NoError(t, reports.Decode(&got))

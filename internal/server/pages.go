@@ -62,7 +62,7 @@ func newPages(s *Server) (*pages, error) {
 
 // ready says, with its status only, whether new connections are welcome.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	if s.draining.Load() {
+	if s.leaving.at(draining) {
 		http.Error(w, "draining", http.StatusServiceUnavailable)
 		return
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,15 +22,15 @@ import (
 
 // Server is a pushd server. New makes one.
 type Server struct {
-	cfg      Config
-	hub      *broadcast.Hub
-	engine   *conn.Engine
-	workers  *pool.Workers
-	owners   []*owner // by shard
-	counts   counts
-	pages    *pages
-	demo     demo.Config // what the demo shows, if there is one
-	draining atomic.Bool
+	cfg     Config
+	hub     *broadcast.Hub
+	engine  *conn.Engine
+	workers *pool.Workers
+	owners  []*owner // by shard
+	counts  counts
+	pages   *pages
+	demo    demo.Config // what the demo shows, if there is one
+	leaving leaving
 
 	public  *netpoll.Listener
 	admin   net.Listener // nil for none
@@ -40,7 +39,7 @@ type Server struct {
 
 // New opens the listeners of a server. Run closes them; so does Close.
 func New(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg.withDefaults()}
+	s := &Server{cfg: cfg.withDefaults(), leaving: leaving{hurry: make(chan struct{})}}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -81,6 +80,8 @@ func (s *Server) open() (err error) {
 		PingInterval:     cfg.PingInterval,
 		IdleTimeout:      cfg.IdleTimeout,
 		Ping:             ping,
+		LeaveOver:        cfg.DrainOver,
+		Farewell:         s.farewell,
 	})
 	if err != nil {
 		return err
@@ -147,28 +148,35 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run serves until ctx ends, then closes every connection with 1001 and returns
-// when all that it began has ended.
+// Run serves until ctx ends, then leaves (see leave), and returns when all that
+// it began has ended.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
 	log := s.cfg.Logger
 	log.Info("listening", "door", "public", "addr", s.public.Addr().String())
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.engine.Run(ctx, s.public) })
-	group.Go(func() error { return serveHTTP(ctx, s.pages.server, s.pages) })
+	group, failed := errgroup.WithContext(context.WithoutCancel(ctx))
+	welcome, closeDoor := context.WithCancel(failed) // newcomers on the public door
+	rest, end := context.WithCancel(failed)          // everything else, until the last connection has gone
+	defer end()
+	group.Go(func() error { s.leave(ctx, failed, closeDoor); return nil })
+	group.Go(func() error {
+		defer end()
+		defer s.leaving.reach(left)
+		return s.engine.Run(welcome, s.public)
+	})
+	group.Go(func() error { return serveHTTP(rest, s.pages.server, s.pages) })
 	if s.admin != nil {
 		log.Info("listening", "door", "admin", "addr", s.admin.Addr().String())
-		group.Go(func() error { return serveHTTP(ctx, s.adminServer(), s.admin) })
+		group.Go(func() error { return serveHTTP(rest, s.adminServer(), s.admin) })
 	}
 	if s.metrics != nil {
 		log.Info("listening", "door", "metrics", "addr", s.metrics.Addr().String())
-		group.Go(func() error { return serveHTTP(ctx, s.metricsServer(), s.metrics) })
+		group.Go(func() error { return serveHTTP(rest, s.metricsServer(), s.metrics) })
 	}
 	if s.cfg.Demo {
-		group.Go(func() error { return s.runDemo(ctx) })
+		group.Go(func() error { return s.runDemo(rest) })
 	}
-	group.Go(func() error { return s.sweepTopics(ctx) })
-	group.Go(func() error { <-ctx.Done(); s.draining.Store(true); return nil })
+	group.Go(func() error { return s.sweepTopics(rest) })
 	return group.Wait()
 }
 
