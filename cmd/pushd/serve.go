@@ -145,6 +145,7 @@ func (c *settings) server() (server.Config, error) {
 		ResumeWindow:     c.ResumeWindow,
 		PingInterval:     c.PingInterval,
 		UserTimeout:      c.UserTimeout,
+		NotSentLowat:     int(c.NotsentLowat),
 		HandshakeTimeout: c.HandshakeTimeout,
 		IdleTimeout:      c.IdleTimeout,
 		PublishTimeout:   c.PublishTimeout,

@@ -35,6 +35,7 @@ type settings struct {
 	ResumeWindow     time.Duration `default:"1h" help:"How long a topic without subscribers can be resumed."`
 	PingInterval     time.Duration `default:"25s" help:"Silence after which a connection is pinged; 0 is never."`
 	UserTimeout      time.Duration `default:"60s" help:"How long a peer may leave data unacknowledged; 0 leaves it to the kernel."`
+	NotsentLowat     size          `default:"16KiB" help:"Bytes that the kernel holds unsent for a connection before it takes no more; 0 leaves it to the kernel."`
 	HandshakeTimeout time.Duration `default:"5s" help:"How long a handshake may take."`
 	IdleTimeout      time.Duration `default:"0" help:"Silence of a client after which it is closed; 0 is never."`
 	PublishTimeout   time.Duration `default:"5s" help:"How long a publisher waits for room."`
@@ -137,6 +138,7 @@ func (c *settings) checkRanges(src *sources) error {
 		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "", "", duration},
 		{"ping-interval", int64(c.PingInterval), int64(time.Second), int64(time.Hour), "", "off", duration},
 		{"user-timeout", int64(c.UserTimeout), int64(time.Second), int64(time.Hour), "", "the kernel's", duration},
+		{"notsent-lowat", int64(c.NotsentLowat), 1 << 10, 1 << 30, "", "the kernel's", bytes},
 		{"handshake-timeout", int64(c.HandshakeTimeout), int64(100 * time.Millisecond), int64(5 * time.Minute), "", "", duration},
 		{"idle-timeout", int64(c.IdleTimeout), int64(time.Second), int64(7 * day), "", "off", duration},
 		{"publish-timeout", int64(c.PublishTimeout), int64(time.Millisecond), int64(5 * time.Minute), "", "", duration},

@@ -76,6 +76,7 @@ func TestSettingMistakes(t *testing.T) {
 	}{
 		{[]string{"--ping-interval=-5s"}, "--ping-interval: -5s: expected 0 (off) or 1s to 1h"},
 		{[]string{"--ping-interval=10ms"}, "--ping-interval: 10ms: expected 0 (off) or 1s to 1h"},
+		{[]string{"--notsent-lowat=10"}, "--notsent-lowat: 10: expected 0 (the kernel's) or 1KiB to 1GiB"},
 		{[]string{"--handshake-timeout=0"}, "--handshake-timeout: 0s: expected 100ms to 5m"},
 		{[]string{"--max-connections=-1"}, "--max-connections: -1: expected 0 (as many as open files allow) or 1 to 67,108,864"},
 		{[]string{"--max-message=0"}, "--max-message: 0: expected 1 to 16MiB"},

@@ -35,6 +35,7 @@ type Config struct {
 	ResumeWindow     time.Duration // 1 h
 	PingInterval     time.Duration // 0 is never
 	UserTimeout      time.Duration // TCP_USER_TIMEOUT; 0 leaves it to the kernel
+	NotSentLowat     int           // TCP_NOTSENT_LOWAT, bytes; 0 leaves it to the kernel
 	HandshakeTimeout time.Duration // 5 s
 	IdleTimeout      time.Duration // 0 is never
 	PublishTimeout   time.Duration // how long a publisher waits for room, 5 s

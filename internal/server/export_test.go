@@ -96,3 +96,8 @@ func Deliveries(s *Server) (n uint64) {
 
 // Working reports whether a worker is at work.
 func Working(s *Server) bool { return s.workers.Stats().Running > 0 }
+
+// EachFD calls f, on the shards' goroutines, with the socket of each connection.
+func EachFD(s *Server, f func(fd int)) error {
+	return s.eachConnection(context.Background(), "", nil, func(i connInfo) bool { f(i.FD); return true })
+}

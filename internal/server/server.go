@@ -86,7 +86,7 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.public, err = (netpoll.ListenConfig{UserTimeout: cfg.UserTimeout}).Listen("tcp", cfg.Listen); err != nil {
+	if s.public, err = (netpoll.ListenConfig{UserTimeout: cfg.UserTimeout, NotSentLowat: cfg.NotSentLowat}).Listen("tcp", cfg.Listen); err != nil {
 		return fmt.Errorf("public door: %w", err)
 	}
 	if s.admin, err = listen(cfg.Admin); err != nil {
