@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"strconv"
 
 	"github.com/alecthomas/kong"
 
@@ -70,7 +72,7 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 		kong.Name("pushd"),
 		kong.Description("A push server for very many mostly idle WebSocket connections. "+
 			"Type bin/pushd or pushctl: pushd alone is a builtin of bash and zsh."),
-		kong.Vars{"version": about()},
+		kong.Vars{"version": about(), "handshakes": strconv.Itoa(20_000 * runtime.GOMAXPROCS(0))},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.Resolvers(w.sources),

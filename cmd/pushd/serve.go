@@ -135,6 +135,7 @@ func (c *settings) server() (server.Config, error) {
 		Demo:      c.Demo,
 		DemoTape:  c.DemoTape,
 
+		MaxHandshakes:    c.MaxHandshakes,
 		MaxMessage:       int(c.MaxMessage),
 		MaxSubscriptions: c.MaxSubscriptions,
 		MaxTopics:        c.MaxTopics,

@@ -24,6 +24,7 @@ type settings struct {
 	MetricsListen  string `placeholder:"ADDRESS" help:"Serve /metrics there too."`
 
 	MaxConnections   int  `default:"0" help:"Connections at once; 0 is what the open files limit allows."`
+	MaxHandshakes    int  `default:"${handshakes}" help:"Handshakes a second; 0 is any number. 20,000 a processor unless set."`
 	MaxMessage       size `default:"64KiB" help:"The longest message, in bytes."`
 	MaxSubscriptions int  `default:"128" help:"Subscriptions of one connection."`
 	MaxTopics        int  `default:"100000" help:"Topics at once, but for those of users."`
@@ -128,6 +129,7 @@ func (c *settings) checkRanges(src *sources) error {
 		show       func(int64) string
 	}{
 		{"max-connections", int64(c.MaxConnections), 1, 1 << 26, "", "as many as open files allow", number},
+		{"max-handshakes", int64(c.MaxHandshakes), 1, 1 << 26, "", "any number", number},
 		{"max-message", int64(c.MaxMessage), 1, 16 << 20, "", "", bytes},
 		{"max-subscriptions", int64(c.MaxSubscriptions), 1, 1 << 20, "", "", number},
 		{"max-topics", int64(c.MaxTopics), 1, 1 << 30, "", "", number},

@@ -79,6 +79,7 @@ func TestSettingMistakes(t *testing.T) {
 		{[]string{"--notsent-lowat=10"}, "--notsent-lowat: 10: expected 0 (the kernel's) or 1KiB to 1GiB"},
 		{[]string{"--handshake-timeout=0"}, "--handshake-timeout: 0s: expected 100ms to 5m"},
 		{[]string{"--max-connections=-1"}, "--max-connections: -1: expected 0 (as many as open files allow) or 1 to 67,108,864"},
+		{[]string{"--max-handshakes=-1"}, "--max-handshakes: -1: expected 0 (any number) or 1 to 67,108,864"},
 		{[]string{"--max-message=0"}, "--max-message: 0: expected 1 to 16MiB"},
 		{[]string{"--log-limit=1KiB"}, "--log-limit: 1KiB: expected 260KiB (4 times (max-message + 1KiB)) to 16GiB"},
 		{[]string{"--max-message=1MiB"}, "--log-limit: 4MiB: expected 4100KiB (4 times (max-message + 1KiB)) to 16GiB"},

@@ -24,6 +24,7 @@ type Config struct {
 	AdminToken string // the bearer token of the admin door; "" asks for none
 
 	MaxConnections   int           // 10,000
+	MaxHandshakes    int           // a second; 0: any number
 	MaxMessage       int           // bytes of a payload, 64 KiB
 	MaxSubscriptions int           // of one connection, 128
 	MaxTopics        int           // but for users', 100,000

@@ -57,11 +57,8 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	if err := h.readQuery(o, r.Query(r.Bytes), id); err != nil {
 		refusal = refusalOf(err)
 	}
-	switch {
-	case h.leaving.at(closing):
-		refusal = h.leaving.refusal()
-	case c.OverLimit():
-		refusal = later(dialect.CodeOverloaded, "the server has as many connections as it may", crowdedRetry)
+	if away := h.turnAway(c, refusal == nil); away != nil {
+		refusal = away
 	}
 	if refusal != nil {
 		openings.Put(o)
@@ -93,9 +90,6 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	}
 	p.Ask = o
 }
-
-// crowdedRetry is when somebody for whom there was no place may come back.
-const crowdedRetry = 5 * time.Second
 
 // page hands the request to net/http.
 func (h handler) page(r *conn.Request, p *conn.Post) {

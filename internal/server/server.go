@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/pushd/pushd/broadcast"
 	"github.com/pushd/pushd/conn"
@@ -32,6 +33,8 @@ type Server struct {
 	demo    demo.Config // what the demo shows, if there is one
 	leaving leaving
 
+	admission *rate.Limiter // of handshakes
+
 	public  *netpoll.Listener
 	admin   net.Listener // nil for none
 	metrics net.Listener // nil for none
@@ -39,7 +42,7 @@ type Server struct {
 
 // New opens the listeners of a server. Run closes them; so does Close.
 func New(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg.withDefaults(), leaving: leaving{hurry: make(chan struct{})}}
+	s := &Server{cfg: cfg.withDefaults(), leaving: leaving{hurry: make(chan struct{})}, admission: newAdmission(cfg.MaxHandshakes)}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

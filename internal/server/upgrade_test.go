@@ -114,7 +114,7 @@ func TestUpgradeAllocations(t *testing.T) {
 		{"JSON", "/ws?topic=room", "Sec-WebSocket-Protocol: pushd.v1\r\n", 1.1},
 	} {
 		t.Run(c.label, func(t *testing.T) {
-			d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Shards: 2})
+			d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Shards: 2, MaxHandshakes: 1e6})
 			const others = 4 // so that the topic stays, and on each shard an audience for each dialect
 			for i := range others {
 				d.subscribe([]string{"pushd.raw.v1", "pushd.v1"}[i/2], "room")

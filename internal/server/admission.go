@@ -1,0 +1,42 @@
+package server
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/pushd/pushd/conn"
+	"github.com/pushd/pushd/internal/dialect"
+)
+
+const (
+	// crowdedRetry is when somebody for whom there was no place may come back.
+	crowdedRetry = 5 * time.Second
+	// rushSpread is the time over which those come back who came too many at
+	// once.
+	rushSpread = 10 * time.Second
+)
+
+// newAdmission lets so many a second in, 0 for any number; of those that come in
+// one moment a tenth of that.
+func newAdmission(perSecond int) *rate.Limiter {
+	if perSecond == 0 {
+		return rate.NewLimiter(rate.Inf, 0)
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), max(1, perSecond/10))
+}
+
+// turnAway returns the refusal of somebody for whom there is no place now, or
+// nil. A request that is not good will be refused anyway, and takes none.
+func (s *Server) turnAway(c *conn.Conn, good bool) *conn.Refusal {
+	switch {
+	case s.leaving.at(closing):
+		return s.leaving.refusal()
+	case c.OverLimit():
+		return later(dialect.CodeOverloaded, "the server has as many connections as it may", crowdedRetry)
+	case good && !s.admission.Allow():
+		return later(dialect.CodeOverloaded, "too many come at once", rand.N(rushSpread))
+	}
+	return nil
+}
