@@ -21,6 +21,9 @@ var (
 type plain struct{}
 
 func (plain) AppendMessage(dst []byte, m *broadcast.Message) []byte {
+	if m.Kind == broadcast.Delete { // it has no form here
+		return dst
+	}
 	return append(appendHead(dst, m.Topic[0], m), m.Payload...)
 }
 
@@ -34,11 +37,17 @@ func (full) AppendMessage(dst []byte, m *broadcast.Message) []byte {
 	return binary.BigEndian.AppendUint32(dst, uint32(m.Previous.Offset))
 }
 
-const headSize = 8
+const (
+	headSize = 8
+	retained = 1 << 23 // in the length
+)
 
 func appendHead(dst []byte, topic byte, m *broadcast.Message) []byte {
 	n := len(m.Payload)
 	dst = binary.BigEndian.AppendUint32(append(dst, topic), uint32(m.Position.Offset))
+	if m.Retained {
+		n |= retained
+	}
 	return append(dst, byte(n>>16), byte(n>>8), byte(n))
 }
 
@@ -52,6 +61,8 @@ func parse(stream []byte) (m broadcast.Message, n int) {
 	m.Position.Offset = uint64(binary.BigEndian.Uint32(stream[1:]))
 	m.Previous.Offset = m.Position.Offset - 1
 	size := int(stream[5])<<16 | int(stream[6])<<8 | int(stream[7])
+	m.Retained = size&retained != 0
+	size &^= retained
 	if stream[0]&0x80 == 0 {
 		if n = headSize + size; len(stream) < n {
 			return m, 0
