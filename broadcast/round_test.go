@@ -51,7 +51,8 @@ func TestBusyKey(t *testing.T) {
 	for i := range cold {
 		value(t, h, fmt.Sprint("cold", i), 10)
 	}
-	for range 400 {
+	for i := range 400 {
+		value(t, h, fmt.Sprint("cold", i%cold), 10)
 		value(t, h, "hot", 10)
 		s.unblock(0, 40)
 		s.Work(past)
@@ -111,8 +112,8 @@ func TestRetained(t *testing.T) {
 				t.Fatalf("%+v, %v", r, err)
 			}
 			s.Work(past) // a turn of the values has gone out, the rest has not
-			for i := range 50 {
-				value(t, h, fmt.Sprint(i), 10)
+			for i := range 100 {
+				value(t, h, fmt.Sprint(i%50), 500-490*(i/50))
 			}
 			s.work(past)
 			frames, err := parseAll(s.sockets[1].out)
