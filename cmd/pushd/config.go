@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -11,10 +12,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// configFile is the settings of a YAML file: one flat mapping.
+// configFile is the settings of a YAML file: one mapping, flat but for topics.
 type configFile struct {
 	name    string
 	entries map[string]entry
+
+	topics     *yaml.Node // what stands under topics:, or nil
+	topicsLine int
 }
 
 type entry struct {
@@ -86,6 +90,13 @@ func (f *configFile) syntax(message string) error {
 }
 
 func (f *configFile) add(key, value *yaml.Node, known map[string]*kong.Flag) error {
+	if key.Value == "topics" {
+		if f.topics != nil {
+			return fmt.Errorf("set twice, first in line %d", f.topicsLine)
+		}
+		f.topics, f.topicsLine = value, key.Line
+		return nil
+	}
 	flag, ok := known[key.Value]
 	if !ok {
 		if near := nearest(key.Value, known); near != "" {
@@ -96,9 +107,7 @@ func (f *configFile) add(key, value *yaml.Node, known map[string]*kong.Flag) err
 	if first, ok := f.entries[key.Value]; ok {
 		return fmt.Errorf("set twice, first in line %d", first.line)
 	}
-	if value.Kind == yaml.AliasNode {
-		value = value.Alias
-	}
+	value = resolve(value)
 	want := expected(flag.Target.Interface())
 	nodes := []*yaml.Node{value}
 	if value.Kind == yaml.SequenceNode && flag.IsSlice() {
@@ -106,11 +115,8 @@ func (f *configFile) add(key, value *yaml.Node, known map[string]*kong.Flag) err
 	}
 	var values []string
 	for _, n := range nodes {
-		if n.Kind != yaml.ScalarNode {
-			return fmt.Errorf("expected %s, not a %s", want, kindName(n.Kind))
-		}
-		if n.Tag == "!!null" {
-			return fmt.Errorf("expected %s, not nothing", want)
+		if err := checkScalar(n, want); err != nil {
+			return err
 		}
 		values = append(values, n.Value)
 	}
@@ -118,19 +124,12 @@ func (f *configFile) add(key, value *yaml.Node, known map[string]*kong.Flag) err
 	return nil
 }
 
-func kindName(k yaml.Kind) string {
-	if k == yaml.SequenceNode {
-		return "list"
-	}
-	return "mapping"
-}
-
 // nearest returns the known setting that differs in the fewest letters from
 // word, if these are few; "" if none does.
 func nearest(word string, known map[string]*kong.Flag) string {
 	word = strings.ToLower(strings.ReplaceAll(word, "_", "-"))
 	best, least := "", 1+len(word)/3
-	for name := range known {
+	for _, name := range append(slices.Collect(maps.Keys(known)), "topics") {
 		if d := distance(word, name); d < least || d == least && name < best {
 			best, least = name, d
 		}

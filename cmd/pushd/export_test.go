@@ -3,6 +3,7 @@ package main
 var (
 	Run      = run
 	Distance = distance
+	Covers   = covers
 
 	CgroupLimit = cgroupLimit
 	Connections = connections

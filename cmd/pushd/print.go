@@ -2,11 +2,15 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/pushd/pushd/broadcast"
+	"github.com/pushd/pushd/internal/server"
 )
 
 // print writes the effective settings as a file that gives the same ones, with
@@ -50,4 +54,52 @@ func flagName(field string) string {
 		b.WriteRune(r)
 	}
 	return strings.ToLower(b.String())
+}
+
+// printedRule is a rule as the file has it.
+type printedRule struct {
+	Pattern     string          `yaml:"pattern"`
+	Slow        string          `yaml:"slow"`
+	MaxRate     float64         `yaml:"max_rate,omitempty"`
+	Retain      bool            `yaml:"retain,omitempty"`
+	RetainFor   string          `yaml:"retain_for,omitempty"`
+	MaxKeys     int             `yaml:"max_keys,omitempty"`
+	MaxKeyBytes string          `yaml:"max_key_bytes,omitempty"`
+	Log         string          `yaml:"log,omitempty"`
+	History     *printedHistory `yaml:"history,omitempty"`
+}
+
+type printedHistory struct {
+	Count int    `yaml:"count,omitempty"`
+	Bytes string `yaml:"bytes,omitempty"`
+	Age   string `yaml:"age,omitempty"`
+}
+
+// printTopics writes the rules as a file that gives the same ones.
+func printTopics(w io.Writer, rules []server.TopicRule) error {
+	printed := []printedRule{}
+	for _, r := range rules {
+		s := r.Settings
+		p := printedRule{
+			r.Pattern.String(), s.Slow.String(), s.MaxRate, s.Retain, unless0(duration, s.RetainFor),
+			s.MaxKeys, unless0(bytes, s.MaxKeyBytes), unless0(bytes, s.LogLimit), nil,
+		}
+		if h := s.History; h != (broadcast.History{}) {
+			p.History = &printedHistory{h.Count, unless0(bytes, h.Bytes), unless0(duration, h.Age)}
+		}
+		printed = append(printed, p)
+	}
+	b, err := yaml.Marshal(map[string]any{"topics": printed})
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+func unless0[T int | time.Duration](show func(int64) string, v T) string {
+	if v == 0 {
+		return ""
+	}
+	return show(int64(v))
 }

@@ -20,16 +20,22 @@ import (
 )
 
 type serveCmd struct {
-	Config      string `placeholder:"FILE" help:"Settings as YAML: the names of these flags, without the dashes in front."`
+	Config      string `placeholder:"FILE" help:"Settings as YAML: the names of these flags, without the dashes in front, and topics."`
 	CheckConfig bool   `help:"Judge the settings and exit."`
 	PrintConfig bool   `help:"Print the effective settings as YAML and exit."`
 
 	settings `embed:""`
+
+	topics []server.TopicRule // of the file; they are no flag
 }
 
 // Run is called by kong.
 func (c *serveCmd) Run(w *world) error {
-	if err := c.check(w.sources); err != nil {
+	err := c.check(w.sources)
+	if err != nil {
+		return err
+	}
+	if c.topics, err = w.sources.file.rules(&c.settings); err != nil {
 		return err
 	}
 	token, err := w.secret(c.AdminTokenFile, "PUSHD_ADMIN_TOKEN")
@@ -42,7 +48,10 @@ func (c *serveCmd) Run(w *world) error {
 	}
 	switch {
 	case c.PrintConfig:
-		return c.print(w)
+		if err := c.print(w); err != nil {
+			return err
+		}
+		return printTopics(w.stdout, c.topics)
 	case c.CheckConfig:
 		w.say("the settings are good")
 		return nil
@@ -63,6 +72,7 @@ func (c *serveCmd) serve(w *world, token string) error {
 	if err != nil {
 		return err
 	}
+	cfg.Topics = c.topics
 	holds := tuning.Holds(openFiles, os.DirFS("/proc"))
 	cfg.MaxConnections = connections(c.MaxConnections, holds.Connections)
 	cfg.AdminToken = token
