@@ -77,6 +77,13 @@ func (f *configFile) parse(b []byte, known map[string]*kong.Flag) error {
 	return errors.Join(all...)
 }
 
+// counted0 are the mistakes of which the library counts lines from 0: those that
+// its parser finds, and not its scanner.
+var counted0 = []string{
+	"did not find expected key", "did not find expected '-' indicator", "did not find expected ',' or ']'",
+	"did not find expected ',' or '}'", "did not find expected node content", "did not find expected <document start>",
+}
+
 // syntax puts the line of a parser's message where ours have it.
 func (f *configFile) syntax(message string) error {
 	line := 1 // which the parser leaves out
@@ -84,6 +91,9 @@ func (f *configFile) syntax(message string) error {
 	if n, rest, ok := strings.Cut(what, ": "); ok {
 		if _, err := fmt.Sscanf(n, "line %d", &line); err == nil {
 			what = rest
+			if slices.Contains(counted0, what) {
+				line++
+			}
 		}
 	}
 	return fmt.Errorf("%s:%d: %s", f.name, line, what)

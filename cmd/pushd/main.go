@@ -36,6 +36,7 @@ type cli struct {
 // world is what a command may touch of the process around it.
 type world struct {
 	ctx            context.Context
+	args           []string
 	env            func(string) (string, bool)
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -67,13 +68,23 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 			panic(r)
 		}
 	}()
-	w := &world{ctx: ctx, env: env, stdin: stdin, stdout: stdout, stderr: stderr, sources: newSources(env)}
-	parser, err := kong.New(&cli{},
+	w := &world{ctx: ctx, args: args, env: env, stdin: stdin, stdout: stdout, stderr: stderr, sources: newSources(env)}
+	_, command, err := w.parse()
+	if err == nil {
+		err = command.Run(w)
+	}
+	return w.exit(err)
+}
+
+// parse reads the command line, and what stands in the environment and the file.
+func (w *world) parse() (*cli, *kong.Context, error) {
+	c := new(cli)
+	parser, err := kong.New(c,
 		kong.Name("pushd"),
 		kong.Description("A push server for very many mostly idle WebSocket connections. "+
 			"Type bin/pushd or pushctl: pushd alone is a builtin of bash and zsh."),
 		kong.Vars{"version": about(), "handshakes": strconv.Itoa(20_000 * runtime.GOMAXPROCS(0))},
-		kong.Writers(stdout, stderr),
+		kong.Writers(w.stdout, w.stderr),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.Resolvers(w.sources),
 		kong.ValueFormatter(helpWithEnv),
@@ -82,16 +93,15 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 	if err != nil {
 		panic(err) // the struct tags are wrong
 	}
-	command, err := parser.Parse(args)
+	command, err := parser.Parse(w.args)
 	if err == nil {
 		w.sources.note(command)
-		err = command.Run(w)
 	} else if ours, ok := errors.AsType[usageError](err); ok {
 		err = ours // without the flag that kong puts in front, which need not be its origin
 	} else {
 		err = usageError{err}
 	}
-	return w.exit(err)
+	return c, command, err
 }
 
 // exit says what went wrong and returns the code for it.

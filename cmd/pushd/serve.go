@@ -31,11 +31,7 @@ type serveCmd struct {
 
 // Run is called by kong.
 func (c *serveCmd) Run(w *world) error {
-	err := c.check(w.sources)
-	if err != nil {
-		return err
-	}
-	if c.topics, err = w.sources.file.rules(&c.settings); err != nil {
+	if err := c.complete(w.sources); err != nil {
 		return err
 	}
 	token, err := w.secret(c.AdminTokenFile, "PUSHD_ADMIN_TOKEN")
@@ -59,6 +55,14 @@ func (c *serveCmd) Run(w *world) error {
 	return c.serve(w, token)
 }
 
+// complete checks the settings and reads the topics' of the file.
+func (c *serveCmd) complete(src *sources) (err error) {
+	if err = c.check(src); err == nil {
+		c.topics, err = src.file.rules(&c.settings)
+	}
+	return err
+}
+
 // serve runs a server until the process is told to end.
 func (c *serveCmd) serve(w *world, token string) error {
 	signals := make(chan os.Signal, 2)
@@ -73,6 +77,9 @@ func (c *serveCmd) serve(w *world, token string) error {
 		return err
 	}
 	cfg.Topics = c.topics
+	if c.Config != "" {
+		cfg.Reload = func() (server.Reloaded, error) { return c.reload(w) }
+	}
 	holds := tuning.Holds(openFiles, os.DirFS("/proc"))
 	cfg.MaxConnections = connections(c.MaxConnections, holds.Connections)
 	cfg.AdminToken = token
@@ -84,6 +91,7 @@ func (c *serveCmd) serve(w *world, token string) error {
 	if err != nil {
 		return c.taken(w, err)
 	}
+	defer reloadOnHangup(s)()
 	c.announce(w, s, holds)
 	return runUntilTold(w.ctx, s, signals)
 }

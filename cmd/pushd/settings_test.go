@@ -54,6 +54,11 @@ func TestConfigMistakes(t *testing.T) {
 		{"not a mapping", "- a", "pushd.yaml:1: expected settings, such as listen: 127.0.0.1:8080"},
 		{"not YAML", "a: b: c", "pushd.yaml:1: mapping values are not allowed"},
 		{"not YAML further down", "listen: :1\n# a\na: b: c", "pushd.yaml:3: mapping values are not allowed"},
+		{"half a mapping", "listen: :1\nadmin: {a", "pushd.yaml:2: did not find expected ',' or '}'"},
+		{"half a list", "listen: :1\nadmin: [a", "pushd.yaml:2: did not find expected ',' or ']'"},
+		{"half a list, noticed further down", "admin: [a\n\nlisten: :1", "pushd.yaml:3: did not find expected ',' or ']'"},
+		{"indented by one too few", "listen: :1\ntopics:\n- pattern: a\n slow: drop", "pushd.yaml:4: did not find expected key"},
+		{"half a text", "listen: :1\nadmin: \":80", "pushd.yaml:2: found unexpected end of stream"},
 		{"two at once", "lisen: 1\nadmn: 2", "pushd.yaml:2: admn: unknown setting; did you mean admin?"},
 	} {
 		t.Run(c.label, func(t *testing.T) {

@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -184,4 +186,21 @@ func TestCovers(t *testing.T) {
 		}
 	}
 	require.Greater(t, covered, len(patterns), "each covers itself, and some cover others")
+}
+
+// The settings that the pages show are good.
+func TestPagesSettings(t *testing.T) {
+	for _, page := range []string{"README.md", "docs/OPERATIONS.md", "docs/pushd.yaml"} {
+		text, err := os.ReadFile("../../" + page)
+		require.NoError(t, err)
+		files := [][]string{{"", string(text)}}
+		if strings.HasSuffix(page, ".md") {
+			files = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
+		}
+		require.NotEmpty(t, files, page)
+		for _, file := range files {
+			r := pushd("serve", "--dev", "--check-config", "--config", write(t, "pushd.yaml", file[1]))
+			require.Equal(t, result{0, "", "the settings are good\n"}, r, page)
+		}
+	}
 }

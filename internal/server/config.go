@@ -19,7 +19,8 @@ type Config struct {
 	Demo      bool                // publish the demo and serve its page
 	DemoTape  string              // the demo plays this file instead of the market
 
-	Topics []TopicRule // how topics are to be; the first that matches holds
+	Topics []TopicRule              // how topics are to be; the first that matches holds
+	Reload func() (Reloaded, error) // reads anew how they are to be; nil where there is nothing to read; called by one goroutine at a time
 
 	AdminToken string // the bearer token of the admin door; "" asks for none
 

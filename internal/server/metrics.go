@@ -66,6 +66,9 @@ var (
 	descRefused       = desc("pool_refused_total", "Times that no worker was free; what was to be done waits its turn.")
 	descPanics        = desc("pool_panics_total", "Workers' tasks that panicked.")
 	descCallPanics    = desc("callback_panics_total", "Connections closed because what handled them panicked.")
+	descReloads       = desc("config_reloads_total", "Times that the settings were read again, by whether they were good.", "result")
+	descReloadOK      = desc("config_last_reload_successful", "Whether the settings were good when they were last read.")
+	descReloadTime    = desc("config_last_reload_success_timestamp_seconds", "When they last were.")
 	descBuild         = desc("build_info", "1, with the version of the server and of Go.", "version", "goversion")
 )
 
@@ -86,6 +89,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectShards(m)
 	c.collectBroadcast(m)
 	c.collectPool(m)
+	c.collectReloads(m)
 }
 
 // metrics takes values of any number's type.

@@ -29,6 +29,7 @@ type Server struct {
 	workers *pool.Workers
 	owners  []*owner // by shard
 	counts  counts
+	reloads reloads
 	pages   *pages
 	demo    demo.Config // what the demo shows, if there is one
 	leaving leaving
@@ -43,6 +44,7 @@ type Server struct {
 // New opens the listeners of a server. Run closes them; so does Close.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg.withDefaults(), leaving: leaving{hurry: make(chan struct{})}, admission: newAdmission(cfg.MaxHandshakes)}
+	s.reloads.lastOK.Store(time.Now().UnixNano())
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
