@@ -83,5 +83,8 @@ const (
 // limit allows: it is to be refused.
 func (c *Conn) OverLimit() bool { return c.overLimit }
 
+// Opened reports whether the handshake is done.
+func (c *Conn) Opened() bool { return word(c.word.Load()).has(open) }
+
 // Slot returns where the connection sits in its shard's table.
 func (c *Conn) Slot() uint32 { return c.slot }

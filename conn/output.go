@@ -113,6 +113,10 @@ func (s *Shard) queue(c *Conn, b []byte) {
 	}
 }
 
+// Full reports whether c has more output of its own than it may: what it has not
+// asked for should not be added.
+func (s *Shard) Full(c *Conn) bool { return word(c.word.Load()).has(paused) }
+
 // Send writes b, or queues what the socket does not take now. It keeps nothing
 // of b.
 func (s *Shard) Send(c *Conn, b []byte) {

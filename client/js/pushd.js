@@ -59,6 +59,7 @@ export function connect(url, options) {
  *                could not be honoured, or 'missing' where a message does not follow the one before it
  *   live         {topic}: retained values and replay are over
  *   delete       {topic, key}: a retained key is gone
+ *   message      {data, event?, key?}: a message for this connection alone
  *   error        {code, message, topic?}: the server refused something, or a handler threw (code 'handler'). A topic that
  *                was refused because the server is busy is asked for again, after a random wait
  */
@@ -238,7 +239,9 @@ export class Client {
       case 'ping': return this.#send({ op: 'pong' });
       case 'subscribed': // no id: the URL named the topic. Another's: the answer to a subscription since given up
         return t && (m.id ?? t.asked) === t.asked && this.#subscribed(t, m);
-      case 'message': return t?.ready && this.#message(t, m);
+      case 'message':
+        if (m.topic === undefined) return this.#emit('message', { data: payload(m), event: m.event, key: m.key });
+        return t?.ready && this.#message(t, m);
       case 'live':
         // Without a message since, the position at which the subscription began is where to resume.
         if (t?.ready && t.fresh) t.position = t.joined;
@@ -327,8 +330,7 @@ export class Client {
     }
     if (m.position !== undefined) t.position = m.position;
     t.fresh &&= m.retained === true;
-    const data = m.text ?? (m.base64 === undefined ? m.data : decode64(m.base64));
-    const message = { topic: m.topic, data, event: m.event, key: m.key, position: m.position, retained: m.retained === true };
+    const message = { topic: m.topic, data: payload(m), event: m.event, key: m.key, position: m.position, retained: m.retained === true };
     for (const { handler } of [...t.handlers]) this.#call(handler, message);
   }
 
@@ -385,6 +387,10 @@ function record(since) {
 
 function failure(code, message) {
   return Object.assign(new Error(message), { code });
+}
+
+function payload({ data, text, base64 }) {
+  return text ?? (base64 === undefined ? data : decode64(base64));
 }
 
 function encode64(bytes) {

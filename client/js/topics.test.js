@@ -337,3 +337,13 @@ test('off', async () => {
   h.ws.push({ op: 'live', topic: 'x' });
   assert.equal(n, 1);
 });
+
+test('a message for this connection alone is an event, and no topic hears of it', async () => {
+  const h = await subscribed();
+  h.ws.push(reply());
+  const direct = [];
+  h.client.on('message', (m) => direct.push(m));
+  h.ws.push({ op: 'message', event: 'filled', key: 'o-17', data: { qty: 5 } }, { op: 'message', base64: 'AP8=' }, message(11));
+  assert.deepEqual(direct, [{ data: { qty: 5 }, event: 'filled', key: 'o-17' }, { data: Uint8Array.of(0, 255), event: undefined, key: undefined }]);
+  assert.deepEqual(numbers(h), [11]);
+});

@@ -29,10 +29,15 @@ type jsonEncoder struct{}
 
 func (jsonEncoder) AppendMessage(dst []byte, m *broadcast.Message) []byte {
 	dst, start := openText(dst)
-	dst = append(dst, `{"op":"message","topic":`...)
-	dst = appendQuoted(dst, m.Topic)
-	dst = append(dst, `,"position":`...)
-	dst = appendPosition(dst, Position(m.Position))
+	dst = append(dst, `{"op":"message"`...)
+	if m.Topic != "" { // else it is for one connection, and stands nowhere
+		dst = append(dst, `,"topic":`...)
+		dst = appendQuoted(dst, m.Topic)
+	}
+	if m.Position.Epoch != "" {
+		dst = append(dst, `,"position":`...)
+		dst = appendPosition(dst, Position(m.Position))
+	}
 	if m.Previous.Epoch != "" {
 		dst = append(dst, `,"previous":`...)
 		dst = appendPosition(dst, Position(m.Previous))

@@ -39,6 +39,15 @@ func TestJSONMessage(t *testing.T) {
 	}
 }
 
+// A message for one connection is of no topic and stands nowhere.
+func TestMessageWithoutTopic(t *testing.T) {
+	m := broadcast.Message{Kind: broadcast.Text, Event: "e", Payload: []byte("x")}
+	const want = `{"op":"message","event":"e","text":"x"}`
+	if got := envelope(t, dialect.Encoders()[dialect.JSON].AppendMessage(nil, &m)); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // What goes in comes out, whatever it is, as encoding/json reads it.
 func TestJSONMessageParsesBack(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))

@@ -25,6 +25,7 @@ func (s *Server) adminServer() *http.Server {
 	v1("GET /v1/topics/{topic}", s.showTopic)
 	v1("GET /v1/connections", s.listConnections)
 	v1("DELETE /v1/connections/{id}", s.closeConnection)
+	mux.HandleFunc("POST /v1/connections/{id}/messages", s.pushOne)
 	v1("POST /v1/reload", s.answerReload)
 	s.operate(mux)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
