@@ -90,7 +90,7 @@ func parseAll(stream []byte) (all []broadcast.Message, err error) {
 	for len(stream) > 0 {
 		m, n := parse(stream)
 		if n == 0 {
-			return all, fmt.Errorf("the stream ends within a frame, after %d whole ones: % x", len(all), stream)
+			return all, fmt.Errorf("the stream ends within a frame, after %d whole ones: % x", len(all), stream[:min(len(stream), 100)])
 		}
 		all = append(all, m)
 		stream = stream[n:]
