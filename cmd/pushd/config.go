@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -47,11 +48,27 @@ func (s *sources) load(command *kong.Context, serve *kong.Command) error {
 	if s.file.name == "" {
 		return nil
 	}
-	b, err := os.ReadFile(s.file.name)
+	b, err := readFile(s.file.name)
 	if err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
 	return s.file.parse(b, known)
+}
+
+// maxFile bounds a settings file: a server reads it again while it serves.
+const maxFile = 1 << 20
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = fmt.Errorf("%s: expected settings of at most %s", name, size(maxFile))
+	}
+	return b, err
 }
 
 // parse takes the file in and reports all that is wrong with it, a line each.

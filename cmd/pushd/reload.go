@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
-	"syscall"
 
 	"github.com/pushd/pushd/internal/server"
 )
@@ -36,10 +35,9 @@ func (c *settings) differ(next *settings) (names []string) {
 	return names
 }
 
-// reloadOnHangup reloads at each SIGHUP, until stop is called.
-func reloadOnHangup(s *server.Server) (stop func()) {
-	hangups, ended := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(hangups, syscall.SIGHUP)
+// reloadOn reloads at each of the hangups, until stop is called.
+func reloadOn(hangups chan os.Signal, s *server.Server) (stop func()) {
+	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		for range hangups {

@@ -68,6 +68,9 @@ func (c *serveCmd) serve(w *world, token string) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // at once: by default it ends the process
+	defer signal.Stop(hangups)
 	openFiles, err := tuning.RaiseOpenFiles()
 	if err != nil {
 		return err
@@ -91,7 +94,7 @@ func (c *serveCmd) serve(w *world, token string) error {
 	if err != nil {
 		return c.taken(w, err)
 	}
-	defer reloadOnHangup(s)()
+	defer reloadOn(hangups, s)()
 	c.announce(w, s, holds)
 	return runUntilTold(w.ctx, s, signals)
 }

@@ -70,6 +70,8 @@ func TestConfigMistakes(t *testing.T) {
 	}
 	r := pushd("serve", "--check-config", "--config", write(t, "pushd.yaml", "# nothing yet\n"))
 	require.Equal(t, result{0, "", "the settings are good\n"}, r)
+	r = pushd("serve", "--check-config", "--config", "/dev/zero")
+	require.Equal(t, result{2, "", "pushd: config: /dev/zero: expected settings of at most 1MiB\n"}, r)
 	r = pushd("serve", "--check-config", "--config", "/nonexistent")
 	require.Equal(t, result{2, "", "pushd: config: open /nonexistent: no such file or directory\n"}, r)
 }
