@@ -30,6 +30,9 @@ func (b *Batch) Publish(ctx context.Context, name string, m Message) (Receipt, e
 			b.touch(t)
 			return r, nil
 		case err != ErrNoRoom:
+			if t != nil {
+				t.mu.Unlock()
+			}
 			return r, err
 		}
 		var room <-chan struct{} // nil where the limit over all topics was met: nobody tells when that ends
