@@ -34,8 +34,15 @@ type Limits struct {
 
 // Subscription is one topic of a subscribe or an unsubscribe.
 type Subscription struct {
-	Topic string
-	Since Position // IsZero if none was given
+	Topic   string   // may be that of a user; whoever carries it out says whose
+	Since   Position // IsZero if none was given
+	Skip    uint64   // messages after Since that need not come; a command has none
+	MaxRate float64  // as ParseRate has it; 0 if none was given
+
+	// Err, where it is not nil, is what this topic is to be answered: it is
+	// malformed, and the others are not. It carries the topic's name, as far as
+	// there is one, and the command's id.
+	Err *Error
 }
 
 // Command is what a client of pushd.v1 asks for.
@@ -48,7 +55,7 @@ type Command struct {
 }
 
 // Parse reads the payload of a text frame. All names in it are checked and so
-// is data; a command that errs in one of its topics is refused as a whole.
+// is data; one of several topics that is malformed has an error of its own.
 // Unknown fields are ignored. The error is an *Error to be answered with
 // AppendError, after which the connection goes on: bad_json for what is not
 // one JSON object, bad_topic, or bad_request. It carries the command's id.
@@ -90,10 +97,18 @@ func (c *Command) read(f *fields, limits Limits) (err error) {
 		if err = f.unsupported(); err != nil {
 			return err
 		}
-		if f.topic == nil {
+		switch {
+		case f.user != nil:
+			return refuse(CodeBadRequest, "user is not supported yet")
+		case f.position != nil:
+			return refuse(CodeBadRequest, "position is not supported yet")
+		case f.topic == nil:
 			return refuse(CodeBadRequest, "publish: expected a topic")
 		}
-		if c.Topic, err = topicName(f.topic); err != nil {
+		if c.Topic, err = str("topic", f.topic); err == nil {
+			err = CheckTopic(c.Topic)
+		}
+		if err != nil {
 			return err
 		}
 		c.Message, err = f.message()
@@ -127,13 +142,17 @@ func commandID(raw []byte) (json.RawMessage, error) {
 func (c *Command) readTopics(raw []byte, most int) error {
 	return eachTopic(raw, most, func(entry []byte) error {
 		s, err := c.readTopic(entry)
+		if e, ok := err.(*Error); ok {
+			e.ID = c.ID
+			s = Subscription{Err: e}
+		}
 		c.Topics = append(c.Topics, s)
-		return err
+		return nil
 	})
 }
 
-// readTopic reads a name alone or {"name":…,"since":…}. Where nothing is to be
-// resumed, as in unsubscribe, since is not looked at.
+// readTopic reads a name alone or {"name":…,"since":…,"max_rate":…}. Where
+// nothing begins, as in unsubscribe, only the name is looked at.
 func (c *Command) readTopic(entry []byte) (s Subscription, err error) {
 	if entry[0] != '{' {
 		s.Topic, err = topicName(entry)
@@ -161,15 +180,14 @@ func (c *Command) readTopic(entry []byte) (s Subscription, err error) {
 	if s.Topic, err = topicName(name); err != nil || c.Op != OpSubscribe {
 		return s, err
 	}
-	if maxRate != nil {
-		return s, refuse(CodeBadRequest, "max_rate is not supported yet").about(s.Topic)
+	if since != nil {
+		var written string
+		if written, err = str("since", since); err == nil {
+			s.Since, err = ParsePosition(written)
+		}
 	}
-	if since == nil {
-		return s, nil
-	}
-	written, err := str("since", since)
-	if err == nil {
-		s.Since, err = ParsePosition(written)
+	if maxRate != nil && err == nil {
+		s.MaxRate, err = ParseRate(string(maxRate))
 	}
 	if e, ok := err.(*Error); ok {
 		return s, e.about(s.Topic)
@@ -180,6 +198,11 @@ func (c *Command) readTopic(entry []byte) (s Subscription, err error) {
 // Clone returns a copy of c that does not alias the payload it was read from.
 func (c Command) Clone() Command {
 	c.ID = bytes.Clone(c.ID)
+	for _, t := range c.Topics {
+		if t.Err != nil {
+			t.Err.ID = c.ID
+		}
+	}
 	c.Message.Payload = bytes.Clone(c.Message.Payload)
 	return c
 }

@@ -21,9 +21,11 @@ func TestParse(t *testing.T) {
 				{Topic: "quotes.AMZN"}, {Topic: "user.42", Since: since}, {Topic: "news"}}}},
 		{"null is absent", `{"op":"subscribe","id":null,"topics":[{"name":"a","since":null,"max_rate":null}]}`,
 			dialect.Command{Op: dialect.OpSubscribe, Topics: []dialect.Subscription{{Topic: "a"}}}},
+		{"max_rate", `{"op":"subscribe","topics":[{"name":"a","max_rate":2.5},{"name":"b","since":"k3f9:41","max_rate":51},"$user.42"]}`,
+			dialect.Command{Op: dialect.OpSubscribe, Topics: []dialect.Subscription{{Topic: "a", MaxRate: 2.5}, {Topic: "b", Since: since}, {Topic: "$user.42"}}}},
 		{"unsubscribe", `{"op":"unsubscribe","id":"x","topics":["news"]}`,
 			dialect.Command{Op: dialect.OpUnsubscribe, ID: json.RawMessage(`"x"`), Topics: []dialect.Subscription{{Topic: "news"}}}},
-		{"unsubscribe with what subscribed", `{"op":"unsubscribe","topics":[{"name":"news","since":"k3f9:41"}]}`,
+		{"unsubscribe with what subscribed", `{"op":"unsubscribe","topics":[{"name":"news","since":"k3f9:41","max_rate":0}]}`,
 			dialect.Command{Op: dialect.OpUnsubscribe, Topics: []dialect.Subscription{{Topic: "news"}}}},
 		{"publish text", `{"op":"publish","id":3,"topic":"chat.1","event":"say","text":"h\u0069\n"}`,
 			dialect.Command{Op: dialect.OpPublish, ID: json.RawMessage("3"), Topic: "chat.1",
@@ -64,18 +66,13 @@ func TestParseRefuses(t *testing.T) {
 		{name: "id is true", in: `{"id":true,"op":"ping"}`, code: "bad_request", part: "a number or a string"},
 		{name: "id is long", in: `{"id":"` + strings.Repeat("i", 63) + `","op":"ping"}`, code: "bad_request", part: "65 bytes"},
 		{name: "auth", in: `{"id":7,"op":"auth","token":"t"}`, code: "bad_request", part: "auth is not supported yet"},
-		{name: "max_rate", in: `{"id":7,"op":"subscribe","topics":[{"name":"a","max_rate":2}]}`, code: "bad_request", part: "max_rate is not supported yet", topic: "a"},
 		{name: "no topics", in: `{"id":7,"op":"subscribe"}`, code: "bad_request", part: "array of 1 to 3"},
 		{name: "topics is a string", in: `{"id":7,"op":"subscribe","topics":"a"}`, code: "bad_request", part: "array of 1 to 3"},
 		{name: "empty topics", in: `{"id":7,"op":"unsubscribe","topics":[]}`, code: "bad_request", part: "empty"},
 		{name: "too many topics", in: `{"id":7,"op":"unsubscribe","topics":["a","b","c","d"]}`, code: "bad_request", part: "at most 3"},
-		{name: "a number as topic", in: `{"id":7,"op":"unsubscribe","topics":[1]}`, code: "bad_request", part: "expected a string"},
-		{name: "no name", in: `{"id":7,"op":"subscribe","topics":[{"topic":"a"}]}`, code: "bad_request", part: "name"},
-		{name: "bad topic", in: `{"id":7,"op":"subscribe","topics":["b",{"name":"a.>"}]}`, code: "bad_topic", part: "/ , * >", topic: "a.>"},
-		{name: "bad since", in: `{"id":7,"op":"subscribe","topics":[{"name":"a","since":"42"}]}`, code: "bad_request", part: "EPOCH:OFFSET", topic: "a"},
-		{name: "since is a number", in: `{"id":7,"op":"subscribe","topics":[{"name":"a","since":42}]}`, code: "bad_request", part: "since is a number", topic: "a"},
 		{name: "publish nowhere", in: `{"id":7,"op":"publish","text":"a"}`, code: "bad_request", part: "expected a topic"},
 		{name: "publish to a user", in: `{"id":7,"op":"publish","user":"42","text":"a"}`, code: "bad_request", part: "user is not supported yet"},
+		{name: "publish at a position", in: `{"id":7,"op":"publish","topic":"a","position":"e:1","text":"a"}`, code: "bad_request", part: "position is not supported yet"},
 		{name: "publish retained", in: `{"id":7,"op":"publish","topic":"a","retain":true,"text":"a"}`, code: "bad_request", part: "retain is not supported yet"},
 		{name: "publish without echo", in: `{"id":7,"op":"publish","topic":"a","echo":false,"text":"a"}`, code: "bad_request", part: "echo is not supported yet"},
 		{name: "publish reserved", in: `{"id":7,"op":"publish","topic":"$a","text":"a"}`, code: "bad_topic", part: "reserved", topic: "$a"},
@@ -100,9 +97,44 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// One topic that is malformed does not take the others with it.
+func TestParseTopicsThatErr(t *testing.T) {
+	for _, c := range []struct{ label, op, entry, code, part, topic string }{
+		{"a number as topic", "unsubscribe", `1`, "bad_request", "expected a string", ""},
+		{"null", "subscribe", `null`, "bad_request", "expected a string", ""},
+		{"no name", "subscribe", `{"topic":"a"}`, "bad_request", "name", ""},
+		{"bad topic", "subscribe", `{"name":"a.>"}`, "bad_topic", "/ , * >", "a.>"},
+		{"bad topic to leave", "unsubscribe", `"a b"`, "bad_topic", "white space", "a b"},
+		{"reserved", "subscribe", `"$a"`, "bad_topic", "reserved", "$a"},
+		{"nobody's", "subscribe", `"$user."`, "bad_topic", "at least one character", "$user."},
+		{"bad since", "subscribe", `{"name":"a","since":"42"}`, "bad_request", "EPOCH:OFFSET", "a"},
+		{"since is a number", "subscribe", `{"name":"a","since":42}`, "bad_request", "since is a number", "a"},
+		{"max_rate too low", "subscribe", `{"name":"a","max_rate":0.01}`, "bad_request", "max_rate", "a"},
+		{"max_rate is a string", "subscribe", `{"name":"a","max_rate":"2"}`, "bad_request", "max_rate", "a"},
+	} {
+		in := `{"id":7,"op":"` + c.op + `","topics":["b",` + c.entry + `,"c"]}`
+		got, err := dialect.Parse([]byte(in), dialect.Limits{})
+		if err != nil || len(got.Topics) != 3 || got.Topics[1].Err == nil {
+			t.Errorf("%s: %v, %+v", c.label, err, got)
+			continue
+		}
+		clone := got.Clone()
+		clear(got.ID) // the payload is gone
+		e := wantError(t, c.label, clone.Topics[1].Err, c.code, c.part)
+		if e.Topic != c.topic || string(e.ID) != "7" {
+			t.Errorf("%s: it is about %q and answers %q, want %q and 7", c.label, e.Topic, e.ID, c.topic)
+		}
+		clone.Topics[1].Err = nil
+		if want := []dialect.Subscription{{Topic: "b"}, {}, {Topic: "c"}}; !reflect.DeepEqual(clone.Topics, want) {
+			t.Errorf("%s: %+v, want %+v", c.label, clone.Topics, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`{"op":"subscribe","id":2,"topics":[{"name":"quotes.AMZN","max_rate":2},{"name":"user.42","since":"k3f9:41"},"a"]}`,
+		`{"op":"subscribe","topics":["$user.42",{"name":"a","max_rate":1e9},{"name":"a b","since":":"},7]}`,
 		`{"op":"unsubscribe","id":"4","topics":["news"]}`, `{"op":"publish","id":3,"topic":"chat.1","event":"say","text":"hi"}`,
 		`{"op":"publish","topic":"a","key":"\ud83d\ude00\ud800","data":{"a":[1,-0.5e+3,true,null]}}`,
 		`{"op":"publish","topic":"a","base64":"AQ=="}`, `{"op":"auth","token":"t"}`, `{"op":"ping"}`, `{"op":"pong","id":{}}`, `{`, `{"op":"` + "\xff",
@@ -125,10 +157,14 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q was taken as %+v", payload, c)
 		}
 		for _, s := range c.Topics {
-			if err := dialect.CheckTopic(s.Topic); err != nil {
+			if s.Err != nil {
+				envelope(t, dialect.AppendError(nil, s.Err))
+				continue
+			}
+			if err := dialect.CheckTopicOrUser(s.Topic); err != nil {
 				t.Errorf("%q: %v", payload, err)
 			}
-			envelope(t, dialect.AppendSubscribed(nil, dialect.Subscribed{ID: c.ID, Topic: s.Topic, Position: s.Since}))
+			envelope(t, dialect.AppendSubscribed(nil, dialect.Subscribed{ID: c.ID, Topic: s.Topic, Position: s.Since, MaxRate: s.MaxRate}))
 		}
 		if c.Op == dialect.OpPublish {
 			c.Message.Topic = c.Topic

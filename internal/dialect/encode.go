@@ -13,13 +13,17 @@ var (
 	_ broadcast.Encoder = jsonEncoder{}
 )
 
-// rawEncoder makes frames that end with the payload as it was published.
+// rawEncoder makes frames that end with the payload as it was published. That a
+// key was deleted it cannot say.
 type rawEncoder struct{}
 
 func (rawEncoder) AppendMessage(dst []byte, m *broadcast.Message) []byte {
 	op := ws.OpText
-	if m.Kind == broadcast.Binary {
+	switch m.Kind {
+	case broadcast.Binary:
 		op = ws.OpBinary
+	case broadcast.Delete:
+		return dst
 	}
 	return append(appendHeader(dst, op, len(m.Payload)), m.Payload...)
 }
@@ -28,20 +32,14 @@ func (rawEncoder) AppendMessage(dst []byte, m *broadcast.Message) []byte {
 type jsonEncoder struct{}
 
 func (jsonEncoder) AppendMessage(dst []byte, m *broadcast.Message) []byte {
-	dst, start := openText(dst)
-	dst = append(dst, `{"op":"message"`...)
+	if m.Kind == broadcast.Delete {
+		return appendDelete(dst, m)
+	}
+	dst, start := open(dst, "message")
 	if m.Topic != "" { // else it is for one connection, and stands nowhere
-		dst = append(dst, `,"topic":`...)
-		dst = appendQuoted(dst, m.Topic)
+		dst = appendTopic(dst, m.Topic)
 	}
-	if m.Position.Epoch != "" {
-		dst = append(dst, `,"position":`...)
-		dst = appendPosition(dst, Position(m.Position))
-	}
-	if m.Previous.Epoch != "" {
-		dst = append(dst, `,"previous":`...)
-		dst = appendPosition(dst, Position(m.Previous))
-	}
+	dst = appendPlace(dst, m)
 	if m.Event != "" {
 		dst = append(dst, `,"event":`...)
 		dst = appendQuoted(dst, m.Event)
@@ -49,6 +47,9 @@ func (jsonEncoder) AppendMessage(dst []byte, m *broadcast.Message) []byte {
 	if m.Key != "" {
 		dst = append(dst, `,"key":`...)
 		dst = appendQuoted(dst, m.Key)
+	}
+	if m.Retained {
+		dst = append(dst, `,"retained":true`...)
 	}
 	switch m.Kind {
 	case broadcast.JSON:
@@ -62,5 +63,27 @@ func (jsonEncoder) AppendMessage(dst []byte, m *broadcast.Message) []byte {
 		dst = base64.StdEncoding.AppendEncode(dst, m.Payload)
 		dst = append(dst, '"')
 	}
-	return closeText(append(dst, '}'), start)
+	return shut(dst, start)
+}
+
+// appendDelete appends {"op":"delete",…}. The key is always named: "" is one.
+func appendDelete(dst []byte, m *broadcast.Message) []byte {
+	dst, start := open(dst, "delete")
+	dst = appendTopic(dst, m.Topic)
+	dst = append(dst, `,"key":`...)
+	dst = appendQuoted(dst, m.Key)
+	return shut(appendPlace(dst, m), start)
+}
+
+// appendPlace appends where m stands, as far as it stands anywhere.
+func appendPlace(dst []byte, m *broadcast.Message) []byte {
+	if m.Position.Epoch != "" {
+		dst = append(dst, `,"position":`...)
+		dst = appendPosition(dst, Position(m.Position))
+	}
+	if m.Previous.Epoch != "" {
+		dst = append(dst, `,"previous":`...)
+		dst = appendPosition(dst, Position(m.Previous))
+	}
+	return dst
 }

@@ -48,6 +48,33 @@ func TestMessageWithoutTopic(t *testing.T) {
 	}
 }
 
+// What a retained value and its end look like, and what has no position.
+func TestJSONRetained(t *testing.T) {
+	at, before := broadcast.Position{Epoch: "k3f9", Offset: 42}, broadcast.Position{Epoch: "k3f9", Offset: 41}
+	for _, c := range []struct {
+		label string
+		m     broadcast.Message
+		want  string
+	}{
+		{"retained", broadcast.Message{Topic: "q", Key: "ACME", Position: at, Retained: true, Payload: []byte("x")},
+			`{"op":"message","topic":"q","position":"k3f9:42","key":"ACME","retained":true,"text":"x"}`},
+		{"delete", broadcast.Message{Kind: broadcast.Delete, Topic: "q", Key: "ACME", Position: at, Previous: before},
+			`{"op":"delete","topic":"q","key":"ACME","position":"k3f9:42","previous":"k3f9:41"}`},
+		{"delete where loss is allowed", broadcast.Message{Kind: broadcast.Delete, Topic: "q", Key: "a\"b", Position: at},
+			`{"op":"delete","topic":"q","key":"a\"b","position":"k3f9:42"}`},
+		{"delete of the empty key", broadcast.Message{Kind: broadcast.Delete, Topic: "q"}, `{"op":"delete","topic":"q","key":""}`},
+		{"a message in no log", broadcast.Message{Topic: "q", Payload: []byte("x")}, `{"op":"message","topic":"q","text":"x"}`},
+	} {
+		if got := envelope(t, dialect.Encoders()[dialect.JSON].AppendMessage(nil, &c.m)); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.label, got, c.want)
+		}
+	}
+	deleted := broadcast.Message{Kind: broadcast.Delete, Topic: "q", Key: "ACME", Position: at}
+	if got := dialect.Encoders()[dialect.Raw].AppendMessage([]byte("before"), &deleted); string(got) != "before" {
+		t.Errorf("raw: %q, want nothing appended", got)
+	}
+}
+
 // What goes in comes out, whatever it is, as encoding/json reads it.
 func TestJSONMessageParsesBack(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))

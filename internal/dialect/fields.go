@@ -12,9 +12,9 @@ import (
 // counts, and null is as good as absent, since many encoders write it for
 // what is not set; but null is a value for data.
 type fields struct {
-	op, id, topic, topics, user, key, event []byte
-	data, text, base64                      []byte
-	retain, echo                            []byte
+	op, id, topic, topics, user, key, event, position []byte
+	data, text, base64                                []byte
+	retain, echo                                      []byte
 }
 
 // scanFields reads one JSON object. The fields are slices of b. The error is a
@@ -55,6 +55,8 @@ func (f *fields) named(name []byte) *[]byte {
 		return &f.key
 	case "event":
 		return &f.event
+	case "position":
+		return &f.position
 	case "data":
 		return &f.data
 	case "text":
@@ -73,8 +75,6 @@ func (f *fields) named(name []byte) *[]byte {
 // protocol but not understood yet: silence would be taken for consent.
 func (f *fields) unsupported() error {
 	switch {
-	case f.user != nil:
-		return refuse(CodeBadRequest, "user is not supported yet")
 	case f.retain != nil:
 		return refuse(CodeBadRequest, "retain is not supported yet")
 	case f.echo != nil:

@@ -9,43 +9,63 @@ const MaxLineTopics = 128
 type Line struct {
 	Topic   string            // the one topic, or "" if Topics is set
 	Topics  []string          // at least one, as the line names them
-	Message broadcast.Message // Kind, Key, Event and Payload, which may alias the line
+	Message broadcast.Message // Kind, Key, Event, ID, Position and Payload, which may alias the line
 }
 
 // ParseLine reads one line of NDJSON:
 //
-//	{"topic":…|"topics":[…],"key":…,"event":…,"data":…|"text":…|"base64":…}
+//	{"topic":…|"topics":[…]|"user":…,"key":…,"event":…,"id":…,"position":…,"data":…|"text":…|"base64":…}
 //
-// Topics, key and event are checked and so is data. Unknown fields, and at,
-// are ignored; id, user, retain and echo are refused as not supported yet. The
-// error is an *Error: bad_json, bad_topic or bad_request.
+// Everything named there is checked; a topic may be that of a user, as user makes
+// it. Unknown fields, and at, are ignored; retain and echo are refused as not
+// supported yet. The error is an *Error: bad_json, bad_topic or bad_request.
 func ParseLine(line []byte) (Line, error) {
-	var l Line
 	f, err := scanFields(line)
-	if err != nil {
-		return l, err
-	}
-	if f.id != nil {
-		return l, refuse(CodeBadRequest, "id is not supported yet")
-	}
-	if err = f.unsupported(); err != nil {
-		return l, err
-	}
-	switch {
-	case f.topic != nil && f.topics == nil:
-		l.Topic, err = topicName(f.topic)
-	case f.topic == nil && f.topics != nil:
-		l.Topics, err = topicNames(f.topics, MaxLineTopics)
-	default:
-		err = refuse(CodeBadRequest, "expected exactly one of topic and topics")
-	}
 	if err != nil {
 		return Line{}, err
 	}
-	if l.Message, err = f.message(); err != nil {
+	var l Line
+	if err = l.read(&f); err != nil {
 		return Line{}, err
 	}
 	return l, nil
+}
+
+func (l *Line) read(f *fields) (err error) {
+	if err = f.unsupported(); err != nil {
+		return err
+	}
+	switch {
+	case f.topic != nil && f.topics == nil && f.user == nil:
+		l.Topic, err = topicName(f.topic)
+	case f.topic == nil && f.topics != nil && f.user == nil:
+		l.Topics, err = topicNames(f.topics, MaxLineTopics)
+	case f.topic == nil && f.topics == nil && f.user != nil:
+		l.Topic, err = userTopic(f.user)
+	default:
+		err = refuse(CodeBadRequest, "expected exactly one of topic, topics and user")
+	}
+	if err != nil {
+		return err
+	}
+	if l.Message, err = f.message(); err != nil {
+		return err
+	}
+	if f.id != nil {
+		if l.Message.ID, err = str("id", f.id); err == nil {
+			err = CheckID(l.Message.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if f.position != nil {
+		var written string
+		if written, err = str("position", f.position); err == nil {
+			l.Message.Position, err = ParseMessagePosition(written)
+		}
+	}
+	return err
 }
 
 func topicName(raw []byte) (string, error) {
@@ -53,7 +73,15 @@ func topicName(raw []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return name, CheckTopic(name)
+	return name, CheckTopicOrUser(name)
+}
+
+func userTopic(raw []byte) (string, error) {
+	id, err := str("user", raw)
+	if err != nil {
+		return "", err
+	}
+	return broadcast.UserPrefix + id, CheckUser(id)
 }
 
 // topicNames reads an array of 1 to most topics.

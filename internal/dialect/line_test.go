@@ -23,6 +23,14 @@ func TestParseLine(t *testing.T) {
 			dialect.Line{Topic: "quotes.AMZN", Message: broadcast.Message{Kind: broadcast.JSON, Key: "AMZN", Event: "quote", Payload: []byte(`{"bid":181.22}`)}}},
 		{"several topics", `{"topics":["a","b.c"],"text":"x"}`,
 			dialect.Line{Topics: []string{"a", "b.c"}, Message: broadcast.Message{Kind: broadcast.Text, Payload: []byte("x")}}},
+		{"numbered and named", `{"topic":"a","position":"e:1","id":"o-17","text":""}`,
+			dialect.Line{Topic: "a", Message: broadcast.Message{Kind: broadcast.Text, ID: "o-17", Position: broadcast.Position{Epoch: "e", Offset: 1}, Payload: []byte{}}}},
+		{"null is absent", `{"topic":"a","user":null,"position":null,"id":null,"text":""}`,
+			dialect.Line{Topic: "a", Message: broadcast.Message{Kind: broadcast.Text, Payload: []byte{}}}},
+		{"to a user", `{"user":"42","text":""}`,
+			dialect.Line{Topic: "$user.42", Message: broadcast.Message{Kind: broadcast.Text, Payload: []byte{}}}},
+		{"to a user by the topic", `{"topics":["$user.42","a"],"text":""}`,
+			dialect.Line{Topics: []string{"$user.42", "a"}, Message: broadcast.Message{Kind: broadcast.Text, Payload: []byte{}}}},
 		{"with a line break after it", "{\"topic\":\"a\",\"text\":\"\"}\r\n",
 			dialect.Line{Topic: "a", Message: broadcast.Message{Kind: broadcast.Text, Payload: []byte{}}}},
 		{"most topics", `{"topics":[` + many + `],"base64":""}`,
@@ -35,10 +43,18 @@ func TestParseLine(t *testing.T) {
 	}
 	for _, c := range []struct{ name, in, code, part string }{
 		{"not JSON", `topic=a`, "bad_json", "byte 0"},
-		{"id", `{"topic":"a","text":"","id":"1"}`, "bad_request", "id is not supported yet"},
-		{"user", `{"user":"42","text":""}`, "bad_request", "user is not supported yet"},
-		{"no topic", `{"text":""}`, "bad_request", "topic and topics"},
-		{"topic and topics", `{"topic":"a","topics":["b"],"text":""}`, "bad_request", "topic and topics"},
+		{"empty id", `{"topic":"a","text":"","id":""}`, "bad_request", "id is empty"},
+		{"long id", `{"topic":"a","text":"","id":"` + strings.Repeat("i", 256) + `"}`, "bad_request", "id is 256 bytes"},
+		{"a number as id", `{"topic":"a","text":"","id":1}`, "bad_request", "id is a number"},
+		{"the place before all", `{"topic":"a","text":"","position":"e:0"}`, "bad_request", "at least 1"},
+		{"a number as position", `{"topic":"a","text":"","position":1}`, "bad_request", "position is a number"},
+		{"retain", `{"topic":"a","text":"","retain":true}`, "bad_request", "retain is not supported yet"},
+		{"bad user", `{"user":"a.b","text":""}`, "bad_request", "dot"},
+		{"a number as user", `{"user":42,"text":""}`, "bad_request", "user is a number"},
+		{"another reserved topic", `{"topic":"$users.1","text":""}`, "bad_topic", "reserved"},
+		{"no topic", `{"text":""}`, "bad_request", "topic, topics and user"},
+		{"topic and topics", `{"topic":"a","topics":["b"],"text":""}`, "bad_request", "topic, topics and user"},
+		{"topic and user", `{"topic":"a","user":"b","text":""}`, "bad_request", "topic, topics and user"},
 		{"too many topics", `{"topics":[` + tooMany + `],"text":""}`, "bad_request", "at most 128"},
 		{"bad topic", `{"topic":"a b","text":""}`, "bad_topic", `"a b"`},
 		{"bad second topic", `{"topics":["a","b*"],"text":""}`, "bad_topic", `"b*"`},
@@ -113,15 +129,24 @@ func lineOf(line []byte) (l dialect.Line, ok bool) {
 		return present
 	}
 	ok = true
-	var one, text, encoded string
+	var one, user, position, text, encoded string
 	var several []*string
-	for _, name := range []string{"id", "user", "retain", "echo"} {
+	for _, name := range []string{"retain", "echo"} {
 		if _, present := o[name]; present {
 			return l, false
 		}
 	}
-	if get("topic", &one) == get("topics", &several) {
+	destinations := 0
+	for name, to := range map[string]any{"topic": &one, "topics": &several, "user": &user} {
+		if get(name, to) {
+			destinations++
+		}
+	}
+	if destinations != 1 {
 		return l, false
+	}
+	if _, present := o["user"]; present {
+		one = "$user." + user
 	}
 	names := []string{one}
 	if l.Topic = one; several != nil {
@@ -138,11 +163,19 @@ func lineOf(line []byte) (l dialect.Line, ok bool) {
 		return l, false
 	}
 	for _, name := range names {
-		ok = ok && dialect.CheckTopic(name) == nil
+		ok = ok && dialect.CheckTopicOrUser(name) == nil
 	}
 	get("key", &l.Message.Key)
 	get("event", &l.Message.Event)
 	ok = ok && dialect.CheckKey(l.Message.Key) == nil && dialect.CheckEvent(l.Message.Event) == nil
+	if get("id", &l.Message.ID) {
+		ok = ok && dialect.CheckID(l.Message.ID) == nil
+	}
+	if get("position", &position) {
+		var err error
+		l.Message.Position, err = dialect.ParseMessagePosition(position)
+		ok = ok && err == nil
+	}
 	payloads := 0
 	if raw, present := o["data"]; present {
 		l.Message.Kind, l.Message.Payload = broadcast.JSON, raw
@@ -165,7 +198,7 @@ func FuzzLine(f *testing.F) {
 	for _, s := range []string{
 		`{"topic":"quotes.AMZN","key":"AMZN","event":"quote","at":1763788779123,"data":{"bid":181.22}}`,
 		`{"topics":["a","b.c"],"text":"x\u00e9\ud83d\ude00\ud800\\"}`, `{"topic":"a","base64":"AQ=="}`, `{"topic":"a","base64":"AR=="}`,
-		`{"user":"42","data":1}`, `{"topic":"a","data":null}`, `{"topic":null,"topics":["a"],"id":null,"data":[[]]}`, `null`, ` {} `,
+		`{"user":"42","data":1}`, `{"user":"4.2","data":1}`, `{"topic":"$user.42","position":"e:1","id":"i","data":1}`, `{"topic":"a","position":"e:0","id":"","data":1}`, `{"topic":"a","data":null}`, `{"topic":null,"topics":["a"],"id":null,"data":[[]]}`, `null`, ` {} `,
 		`{"topic":"a","topic":"b","data":-0.0e-0}`, `{"\u0074opic":"a","data":01}`, `{"topics":[null],"data":""}`, `{"topics":[],"data":1}`,
 		`{"topic":"a","data":` + strings.Repeat("[", 127) + strings.Repeat("]", 127) + `}`,
 		`{"topic":"a","data":` + strings.Repeat("[", 128) + strings.Repeat("]", 128) + `}`,
@@ -180,6 +213,7 @@ func FuzzLine(f *testing.F) {
 		}
 		if err == nil && (got.Topic != want.Topic || !reflect.DeepEqual(got.Topics, want.Topics) ||
 			got.Message.Kind != want.Message.Kind || got.Message.Key != want.Message.Key || got.Message.Event != want.Message.Event ||
+			got.Message.ID != want.Message.ID || got.Message.Position != want.Message.Position ||
 			!bytes.Equal(got.Message.Payload, want.Message.Payload)) {
 			t.Fatalf("%q:\n got %+v\nwant %+v", line, got, want)
 		}

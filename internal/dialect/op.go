@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"time"
+
+	"github.com/pushd/pushd/broadcast"
 )
 
 // version is that of pushd.v1 as welcome names it.
@@ -38,6 +40,9 @@ type Subscribed struct {
 	Since     bool     // a position was asked for; Recovered is only then told
 	Recovered bool     // everything after that position follows
 	History   Position // if not Recovered: ask for this to get all that is held
+	Policy    broadcast.Policy
+	MaxRate   float64 // values of each key and second at most; 0 is no limit, and not told
+	Retain    bool    // retained values follow, and then live
 }
 
 // AppendSubscribed appends {"op":"subscribed",…}.
@@ -55,11 +60,21 @@ func AppendSubscribed(dst []byte, s Subscribed) []byte {
 			dst = appendPosition(dst, s.History)
 		}
 	}
-	dst = append(dst, `,"policy":"disconnect"`...)
+	dst = append(dst, `,"policy":"`...)
+	dst = append(dst, s.Policy.String()...)
+	dst = append(dst, '"')
+	if s.MaxRate > 0 {
+		dst = append(dst, `,"max_rate":`...)
+		dst = strconv.AppendFloat(dst, s.MaxRate, 'f', -1, 64)
+	}
+	if s.Retain {
+		dst = append(dst, `,"retain":true`...)
+	}
 	return shut(dst, start)
 }
 
-// AppendLive appends {"op":"live",…}: the replay of topic has ended.
+// AppendLive appends {"op":"live",…}: the replay of topic, or of what it retains,
+// has ended.
 func AppendLive(dst []byte, topic string) []byte {
 	dst, start := open(dst, "live")
 	return shut(appendTopic(dst, topic), start)

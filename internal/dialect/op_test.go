@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pushd/pushd/broadcast"
 	"github.com/pushd/pushd/internal/dialect"
 )
 
@@ -24,6 +25,10 @@ func TestOps(t *testing.T) {
 			`{"op":"subscribed","id":2,"topic":"news","position":"k3f9:44","recovered":true,"policy":"disconnect"}`},
 		{"subscribed, not recovered", dialect.AppendSubscribed(nil, dialect.Subscribed{ID: id, Topic: "news", Position: k(44), Since: true, History: k(12)}),
 			`{"op":"subscribed","id":"a\"1","topic":"news","position":"k3f9:44","recovered":false,"history":"k3f9:12","policy":"disconnect"}`},
+		{"subscribed to a topic with settings", dialect.AppendSubscribed(nil, dialect.Subscribed{Topic: "news", Position: k(44), Policy: broadcast.Conflate, MaxRate: 0.5, Retain: true}),
+			`{"op":"subscribed","topic":"news","position":"k3f9:44","policy":"conflate","max_rate":0.5,"retain":true}`},
+		{"subscribed, dropping", dialect.AppendSubscribed(nil, dialect.Subscribed{Topic: "news", Position: k(44), Policy: broadcast.Drop, MaxRate: 50}),
+			`{"op":"subscribed","topic":"news","position":"k3f9:44","policy":"drop","max_rate":50}`},
 		{"live", dialect.AppendLive(nil, "news"), `{"op":"live","topic":"news"}`},
 		{"unsubscribed", dialect.AppendUnsubscribed(nil, json.RawMessage("4"), "news"), `{"op":"unsubscribed","id":4,"topic":"news"}`},
 		{"gap", dialect.AppendGap(nil, "news", k(45), k(61), "slow"), `{"op":"gap","topic":"news","from":"k3f9:45","to":"k3f9:61","reason":"slow"}`},
@@ -53,7 +58,7 @@ func TestOpsDoNotAllocate(t *testing.T) {
 	for name, f := range map[string]func(){
 		"welcome": func() { dialect.AppendWelcome(dst, dialect.Welcome{Connection: "2-81f-7", Ping: time.Second}) },
 		"subscribed": func() {
-			dialect.AppendSubscribed(dst, dialect.Subscribed{ID: id, Topic: "news", Position: at, Since: true})
+			dialect.AppendSubscribed(dst, dialect.Subscribed{ID: id, Topic: "news", Position: at, Since: true, Policy: broadcast.Conflate, MaxRate: 0.5})
 		},
 		"published": func() { dialect.AppendPublished(dst, id, "news", at) },
 		"error":     func() { dialect.AppendError(dst, e) },

@@ -3,6 +3,8 @@ package dialect
 import (
 	"strconv"
 	"strings"
+
+	"github.com/pushd/pushd/broadcast"
 )
 
 const (
@@ -57,6 +59,16 @@ func ParsePosition(s string) (Position, error) {
 		return Position{}, refusePosition(s, "expected a decimal offset below 2^53 after the colon")
 	}
 	return Position{epoch, offset}, nil
+}
+
+// ParseMessagePosition is ParsePosition for the position of a message, as its
+// publisher gives it: the place before the first is none.
+func ParseMessagePosition(s string) (broadcast.Position, error) {
+	p, err := ParsePosition(s)
+	if err == nil && p.Offset == 0 {
+		p, err = Position{}, refusePosition(s, "expected an offset of at least 1 for a message")
+	}
+	return broadcast.Position(p), err
 }
 
 func refusePosition(s, expected string) error {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pushd/pushd/broadcast"
 	"github.com/pushd/pushd/internal/dialect"
 )
 
@@ -38,6 +39,19 @@ func TestParsePosition(t *testing.T) {
 			wantError(t, c.name, err, "bad_request", c.refuse)
 		} else if err != nil {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func TestParseMessagePosition(t *testing.T) {
+	if got, err := dialect.ParseMessagePosition("k3f9:1"); err != nil || got != (broadcast.Position{Epoch: "k3f9", Offset: 1}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for in, refuse := range map[string]string{"k3f9:0": "at least 1", "k3f9:": "decimal offset", "": "EPOCH:OFFSET"} {
+		got, err := dialect.ParseMessagePosition(in)
+		wantError(t, in, err, "bad_request", refuse)
+		if got.Epoch != "" {
+			t.Errorf("%s: %+v", in, got)
 		}
 	}
 }

@@ -5,11 +5,14 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/pushd/pushd/broadcast"
 )
 
 const (
 	MaxTopic = 255 // most bytes of a topic's name
-	MaxName  = 255 // most bytes of a key or an event
+	MaxName  = 255 // most bytes of a key, an event or an id
+	MaxUser  = 128 // most bytes of a user's id
 )
 
 // CheckTopic says whether name may be a topic's: 1 to MaxTopic bytes of UTF-8
@@ -22,10 +25,43 @@ func CheckTopic(name string) error {
 	if why == "" && name[0] == '$' {
 		why = "a leading $ is reserved"
 	}
-	if why != "" {
-		return refuse(CodeBadTopic, "topic %s: %s", excerpt(name), why).about(name)
+	return refuseTopic(name, why)
+}
+
+// CheckTopicOrUser is CheckTopic for those who may also name the topic of a
+// user, which is broadcast.UserPrefix and what CheckUser accepts.
+func CheckTopicOrUser(name string) error {
+	user, found := strings.CutPrefix(name, broadcast.UserPrefix)
+	if !found {
+		return CheckTopic(name)
+	}
+	return refuseTopic(name, checkUser(user))
+}
+
+func refuseTopic(name, why string) error {
+	if why == "" {
+		return nil
+	}
+	return refuse(CodeBadTopic, "topic %s: %s", excerpt(name), why).about(name)
+}
+
+// CheckUser says whether id may be a user's: 1 to MaxUser bytes that could be
+// one segment of a topic's name. The error is a bad_request.
+func CheckUser(id string) error {
+	if why := checkUser(id); why != "" {
+		return refuse(CodeBadRequest, "user %s: %s", excerpt(id), why)
 	}
 	return nil
+}
+
+func checkUser(id string) string {
+	switch {
+	case len(id) > MaxUser:
+		return "the user is " + strconv.Itoa(len(id)) + " bytes, expected at most " + strconv.Itoa(MaxUser)
+	case strings.Contains(id, "."):
+		return "a user may not contain a dot"
+	}
+	return checkSegments(id)
 }
 
 // checkSegments says what is wrong with name apart from a leading '$', or "".
@@ -62,6 +98,15 @@ func CheckKey(s string) error { return checkName("key", s) }
 
 // CheckEvent says whether s may be a message's event, as CheckKey does.
 func CheckEvent(s string) error { return checkName("event", s) }
+
+// CheckID says whether s may be the id by which a repetition of a message is
+// known: as CheckKey does, but it may not be empty.
+func CheckID(s string) error {
+	if s == "" {
+		return refuse(CodeBadRequest, "id is empty, expected 1 to %d bytes", MaxName)
+	}
+	return checkName("id", s)
+}
 
 func checkName(what, s string) error {
 	switch {

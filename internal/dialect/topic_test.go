@@ -52,6 +52,34 @@ func TestCheckTopic(t *testing.T) {
 	}
 }
 
+func TestCheckUser(t *testing.T) {
+	for _, c := range []struct{ label, user, refuse string }{
+		{"digits", "42", ""},
+		{"anything that a segment may hold", "a-b_c:d@ü$😀", ""},
+		{"longest", strings.Repeat("u", 128), ""},
+		{"too long", strings.Repeat("u", 129), "129 bytes, expected at most 128"},
+		{"empty", "", "at least one"},
+		{"a dot", "a.b", "dot"},
+		{"a space", "a b", "white space"},
+		{"a wildcard", "*", "/ , * >"},
+		{"not UTF-8", "\xff", "UTF-8"},
+	} {
+		user, topic := dialect.CheckUser(c.user), dialect.CheckTopicOrUser("$user."+c.user)
+		if c.refuse != "" {
+			wantError(t, c.label, user, "bad_request", c.refuse)
+			wantError(t, c.label, topic, "bad_topic", c.refuse)
+		} else if user != nil || topic != nil {
+			t.Errorf("%s: %v, %v", c.label, user, topic)
+		}
+	}
+	for topic, refuse := range map[string]string{"$user": "reserved", "$users.1": "reserved", "a b": "white space", "": "at least one"} {
+		wantError(t, topic, dialect.CheckTopicOrUser(topic), "bad_topic", refuse)
+	}
+	if err := dialect.CheckTopicOrUser("user.42"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCheckKeyAndEvent(t *testing.T) {
 	for _, c := range []struct{ name, s, refuse string }{
 		{"empty", "", ""},

@@ -16,17 +16,16 @@ import (
 // docs/PROTOCOL.md is the contract with them.
 func (s *Server) adminServer() *http.Server {
 	mux := http.NewServeMux()
-	v1 := func(pattern string, h http.HandlerFunc) { mux.HandleFunc(pattern, supported(h)) }
-	v1("POST /v1/topics/{topic}/messages", s.publishOne)
-	v1("GET /v1/topics/{topic}/messages", s.showMessages)
-	v1("DELETE /v1/topics/{topic}/messages", deleteKey)
-	v1("POST /v1/messages", s.publishLines)
-	v1("GET /v1/topics", s.listTopics)
-	v1("GET /v1/topics/{topic}", s.showTopic)
-	v1("GET /v1/connections", s.listConnections)
-	v1("DELETE /v1/connections/{id}", s.closeConnection)
+	mux.HandleFunc("POST /v1/topics/{topic}/messages", s.publishOne)
+	mux.HandleFunc("GET /v1/topics/{topic}/messages", s.showMessages)
+	mux.HandleFunc("DELETE /v1/topics/{topic}/messages", s.deleteKey)
+	mux.HandleFunc("POST /v1/messages", s.publishLines)
+	mux.HandleFunc("GET /v1/topics", s.listTopics)
+	mux.HandleFunc("GET /v1/topics/{topic}", s.showTopic)
+	mux.HandleFunc("GET /v1/connections", s.listConnections)
+	mux.HandleFunc("DELETE /v1/connections/{id}", s.closeConnection)
 	mux.HandleFunc("POST /v1/connections/{id}/messages", s.pushOne)
-	v1("POST /v1/reload", s.answerReload)
+	mux.HandleFunc("POST /v1/reload", s.answerReload)
 	s.operate(mux)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
@@ -93,33 +92,11 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	refuse(w, dialect.CodeNotFound, "nothing is at "+r.URL.Path)
 }
 
-// supported refuses what the protocol names but the server does not do yet:
-// silence would be taken for consent.
-func supported(h http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		for _, name := range []string{"Pushd-Position", "Idempotency-Key"} {
-			if r.Header.Values(name) != nil {
-				refuse(w, dialect.CodeBadRequest, name+" is not supported yet")
-				return
-			}
-		}
-		if r.URL.Query().Has("user") {
-			refuse(w, dialect.CodeBadRequest, "user= is not supported yet")
-			return
-		}
-		h(w, r)
-	}
-}
-
-func deleteKey(w http.ResponseWriter, r *http.Request) {
-	refuse(w, dialect.CodeBadRequest, "retain is not supported yet, so there is no key to delete")
-}
-
-// topicOf returns the topic that the path names, percent-decoded. It answers
-// where that cannot be one.
+// topicOf returns the topic that the path names, percent-decoded, which may be
+// that of a user. It answers where that cannot be one.
 func topicOf(w http.ResponseWriter, r *http.Request) (topic string, ok bool) {
 	topic = r.PathValue("topic")
-	if err := dialect.CheckTopic(topic); err != nil {
+	if err := dialect.CheckTopicOrUser(topic); err != nil {
 		refuseError(w, err)
 		return "", false
 	}

@@ -14,6 +14,7 @@ import (
 
 type connBody struct {
 	ID            string   `json:"id"`
+	User          string   `json:"user,omitempty"`
 	Dialect       string   `json:"dialect"`
 	Address       string   `json:"address"`
 	OpenedMS      int64    `json:"opened_ms"` // ago
@@ -26,7 +27,7 @@ type connBody struct {
 }
 
 func connBodyOf(i connInfo) connBody {
-	b := connBody{i.Handle.String(), i.Dialect.Name(), peerAddress(i.FD), i.Opened.Milliseconds(), i.Topics, i.Subscriptions, i.Queued, i.Behind, i.Handle}
+	b := connBody{i.Handle.String(), i.User, i.Dialect.Name(), peerAddress(i.FD), i.Opened.Milliseconds(), i.Topics, i.Subscriptions, i.Queued, i.Behind, i.Handle}
 	if b.Topics == nil {
 		b.Topics = []string{}
 	}
@@ -49,21 +50,24 @@ func (s *Server) listConnections(w http.ResponseWriter, r *http.Request) {
 		h, err = parseID(id)
 		after = &h
 	}
-	topic := query.Get("topic")
-	if err == nil && topic != "" {
-		err = dialect.CheckTopic(topic)
+	which := which{topic: query.Get("topic"), user: query.Get("user")}
+	if err == nil && which.topic != "" {
+		err = dialect.CheckTopicOrUser(which.topic)
+	}
+	if err == nil && which.user != "" {
+		err = dialect.CheckUser(which.user)
 	}
 	var page connPage
 	if err == nil {
 		switch sort := query.Get("sort"); {
 		case sort == "" || sort == "id":
-			page, err = s.connectionsByID(r, topic, after, limit)
+			page, err = s.connectionsByID(r, which, after, limit)
 		case sort != "lag":
 			err = &dialect.Error{Code: dialect.CodeBadRequest, Message: "sort " + quote(sort) + ": expected id or lag"}
 		case after != nil:
 			err = &dialect.Error{Code: dialect.CodeBadRequest, Message: "sort=lag has one page: expected no after="}
 		default:
-			page, err = s.connectionsByLag(r, topic, limit)
+			page, err = s.connectionsByLag(r, which, limit)
 		}
 	}
 	if err != nil {
@@ -81,9 +85,9 @@ func parseID(id string) (conn.Handle, error) {
 	return h, err
 }
 
-func (s *Server) connectionsByID(r *http.Request, topic string, after *conn.Handle, limit int) (connPage, error) {
+func (s *Server) connectionsByID(r *http.Request, w which, after *conn.Handle, limit int) (connPage, error) {
 	page := connPage{Connections: []connBody{}}
-	err := s.eachConnection(r.Context(), topic, after, func(i connInfo) bool {
+	err := s.eachConnection(r.Context(), w, after, func(i connInfo) bool {
 		if n := len(page.Connections); n == limit {
 			page.Next = page.Connections[n-1].ID
 			return false
@@ -97,7 +101,7 @@ func (s *Server) connectionsByID(r *http.Request, topic string, after *conn.Hand
 	return page, nil
 }
 
-func (s *Server) connectionsByLag(r *http.Request, topic string, limit int) (connPage, error) {
+func (s *Server) connectionsByLag(r *http.Request, w which, limit int) (connPage, error) {
 	page := connPage{Connections: []connBody{}}
 	most := func() {
 		slices.SortFunc(page.Connections, func(a, b connBody) int {
@@ -105,7 +109,7 @@ func (s *Server) connectionsByLag(r *http.Request, topic string, limit int) (con
 		})
 		page.Connections = page.Connections[:min(limit, len(page.Connections))]
 	}
-	err := s.eachConnection(r.Context(), topic, nil, func(i connInfo) bool {
+	err := s.eachConnection(r.Context(), w, nil, func(i connInfo) bool {
 		if i.Behind > 0 || i.Queued > 0 {
 			page.Connections = append(page.Connections, connBodyOf(i))
 		}

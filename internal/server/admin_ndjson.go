@@ -17,12 +17,13 @@ const maxReported = 100
 
 // report says what became of the lines so far.
 type report struct {
-	Code     string      `json:"code,omitempty"` // why it ended early
-	Message  string      `json:"message,omitempty"`
-	Lines    int         `json:"lines"`
-	Accepted int         `json:"accepted"`
-	Rejected int         `json:"rejected"`
-	Errors   []lineError `json:"errors"`
+	Code       string      `json:"code,omitempty"` // why it ended early
+	Message    string      `json:"message,omitempty"`
+	Lines      int         `json:"lines"`
+	Accepted   int         `json:"accepted"`
+	Duplicates int         `json:"duplicates"` // of those accepted: they were published before
+	Rejected   int         `json:"rejected"`
+	Errors     []lineError `json:"errors"`
 }
 
 type lineError struct {
@@ -43,6 +44,12 @@ func (s *Server) publishLines(w http.ResponseWriter, r *http.Request) {
 	if err := checkLines(r); err != nil {
 		refuseError(w, err)
 		return
+	}
+	for header, field := range map[string]string{positionHeader: "position", idHeader: "id"} {
+		if r.Header.Values(header) != nil {
+			refuse(w, dialect.CodeBadRequest, header+" is for one message: expected the field "+field+" in each line")
+			return
+		}
 	}
 	// With this context a publish tries once and does not wait.
 	once, cancel := context.WithCancel(r.Context())
@@ -135,28 +142,31 @@ func (p *linePublisher) take(text []byte) *dialect.Error {
 	if n := len(line.Message.Payload); n > p.cfg.MaxMessage {
 		return tooLarge("the payload is "+itoa(n)+" bytes", p.cfg.MaxMessage)
 	}
-	if line.Topics == nil {
-		err = p.publish(line.Topic, line.Message)
+	topics := line.Topics
+	if topics == nil {
+		topics = []string{line.Topic}
 	}
-	for _, topic := range line.Topics {
-		if err = p.publish(topic, line.Message); err != nil {
-			break
+	news := false
+	for _, topic := range topics {
+		r, err := p.publish(topic, line.Message)
+		if err != nil {
+			return errorOf(err)
 		}
-	}
-	if err != nil {
-		return errorOf(err)
+		news = news || !r.Duplicate
 	}
 	p.report.Accepted++
+	if !news {
+		p.report.Duplicates++
+	}
 	return nil
 }
 
-func (p *linePublisher) publish(topic string, m broadcast.Message) error {
-	_, err := p.batch.Publish(p.once, topic, m)
+func (p *linePublisher) publish(topic string, m broadcast.Message) (broadcast.Receipt, error) {
+	r, err := p.batch.Publish(p.once, topic, m)
 	if !errors.Is(err, broadcast.ErrNoRoom) {
-		return err
+		return r, err
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.PublishTimeout)
 	defer cancel()
-	_, err = p.batch.Publish(ctx, topic, m)
-	return err
+	return p.batch.Publish(ctx, topic, m)
 }

@@ -22,13 +22,13 @@ func (s *Server) pushOne(w http.ResponseWriter, r *http.Request) {
 		refuseError(w, err)
 		return
 	}
-	for _, name := range []string{"Pushd-Position", "Idempotency-Key"} {
+	for _, name := range []string{positionHeader, idHeader} {
 		if r.Header.Values(name) != nil {
 			refuse(w, dialect.CodeBadRequest, name+" is for messages of topics: a connection has no log to look it up in")
 			return
 		}
 	}
-	m := broadcast.Message{Key: r.Header.Get("Pushd-Key"), Event: r.Header.Get("Pushd-Event")}
+	var m broadcast.Message
 	err = s.readMessage(r, &m)
 	defer s.engine.Buffers().Put(m.Payload)
 	if err != nil {

@@ -71,6 +71,7 @@ func (s *Server) showTopic(w http.ResponseWriter, r *http.Request) {
 
 // messageBody is a message as pushd.v1 shows it.
 type messageBody struct {
+	Op       string          `json:"op,omitempty"` // "delete", or ""
 	Position string          `json:"position"`
 	Previous string          `json:"previous,omitempty"`
 	Event    string          `json:"event,omitempty"`
@@ -95,6 +96,8 @@ func messageBodyOf(m broadcast.Message) messageBody {
 	case broadcast.Text:
 		text := string(m.Payload)
 		b.Text = &text
+	case broadcast.Delete:
+		b.Op = "delete"
 	default:
 		b.Base64 = &m.Payload
 	}

@@ -41,10 +41,13 @@ func visit(ctx context.Context, shard *conn.Shard, f func()) error {
 	return &dialect.Error{Code: dialect.CodeOverloaded, Message: "a shard did not come round in time"}
 }
 
+// which says which connections are asked for; what is "" does not matter.
+type which struct{ topic, user string }
+
 // eachConnection calls f, on the shards' goroutines, with each open connection
-// behind after (nil for all) that is subscribed to topic ("" for any), in the
-// order of shard and slot, until f returns false. f may not be slow.
-func (s *Server) eachConnection(ctx context.Context, topic string, after *conn.Handle, f func(connInfo) bool) error {
+// behind after (nil for all) that is one of which, in the order of shard and
+// slot, until f returns false. f may not be slow.
+func (s *Server) eachConnection(ctx context.Context, w which, after *conn.Handle, f func(connInfo) bool) error {
 	first, from := 0, uint32(0)
 	if after != nil {
 		first, from = after.Shard(), slotOf(*after)+1
@@ -54,7 +57,7 @@ func (s *Server) eachConnection(ctx context.Context, topic string, after *conn.H
 		for more && !stopped {
 			err := visit(ctx, o.shard, func() {
 				from, more = o.inspect(from, visitSlots, func(i connInfo) {
-					if !stopped && (topic == "" || o.subscribed(i, topic)) {
+					if !stopped && (w.user == "" || w.user == i.User) && (w.topic == "" || o.subscribed(i, w.topic)) {
 						stopped = !f(i)
 					}
 				})

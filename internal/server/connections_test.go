@@ -62,6 +62,7 @@ func (p *peer) next() (string, error) {
 }
 
 type connection struct {
+	User                 string
 	ID, Dialect, Address string
 	OpenedMS             *int64 `json:"opened_ms"`
 	Topics               []string

@@ -99,5 +99,5 @@ func Working(s *Server) bool { return s.workers.Stats().Running > 0 }
 
 // EachFD calls f, on the shards' goroutines, with the socket of each connection.
 func EachFD(s *Server, f func(fd int)) error {
-	return s.eachConnection(context.Background(), "", nil, func(i connInfo) bool { f(i.FD); return true })
+	return s.eachConnection(context.Background(), which{}, nil, func(i connInfo) bool { f(i.FD); return true })
 }

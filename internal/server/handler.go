@@ -17,12 +17,6 @@ type handler struct{ *Server }
 
 var _ conn.Handler = handler{}
 
-// opening asks for the subscriptions that a request's query named.
-type opening struct {
-	topics []string
-	query  [1 << 10]byte // scratch for percent-decoding; longer queries allocate
-}
-
 var openings = sync.Pool{New: func() any { return new(opening) }}
 
 // Request implements conn.Handler.
@@ -64,7 +58,7 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		openings.Put(o)
 	}
 	browser := len(r.Origin(r.Bytes)) > 0
-	if refusal != nil && !(browser && (refusal.Status == http.StatusForbidden || refusal.Status == http.StatusServiceUnavailable)) {
+	if refusal != nil && !(browser && mustBeTold(refusal)) {
 		h.refuse(refusal, p)
 		return
 	}
@@ -77,9 +71,12 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	p.Accept()
 	if refusal != nil { // a browser cannot see an HTTP status: it is let in, told, and closed
 		h.counts.upgrades.add(refusal.Code)
-		if refusal.Status == http.StatusForbidden {
+		switch refusal.Status {
+		case http.StatusForbidden:
 			p.End(dialect.CloseForbidden, refusal.Message)
-		} else {
+		case http.StatusConflict:
+			p.End(dialect.ClosePolicyViolation, refusal.Message)
+		default:
 			p.End(closeOfLater(refusal))
 		}
 		return
@@ -89,6 +86,12 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		p.Out = dialect.AppendWelcome(p.Out, dialect.Welcome{Connection: r.Handle.String(), Ping: h.cfg.PingInterval, MaxMessage: h.cfg.MaxMessage})
 	}
 	p.Ask = o
+}
+
+// mustBeTold reports whether a refusal is not the fault of the request as such:
+// its sender would come back with the same.
+func mustBeTold(r *conn.Refusal) bool {
+	return r.Status == http.StatusForbidden || r.Status == http.StatusConflict || r.Status == http.StatusServiceUnavailable
 }
 
 // page hands the request to net/http.
@@ -111,42 +114,6 @@ func (h handler) Refused(r *conn.Refusal) { h.counts.upgrades.add(r.Code) }
 func refusalOf(err error) *conn.Refusal {
 	e := err.(*dialect.Error)
 	return &conn.Refusal{Status: dialect.HTTPStatus(e.Code), Code: e.Code, Message: e.Message}
-}
-
-// readQuery reads the topics of a query into o. The error is a *dialect.Error.
-func (h handler) readQuery(o *opening, query []byte, id dialect.ID) error {
-	o.topics = o.topics[:0]
-	scratch := o.query[:]
-	if len(query) > len(scratch) {
-		scratch = make([]byte, len(query))
-	}
-	for {
-		key, value, rest, ok, err := conn.NextQuery(query, scratch)
-		if err != nil {
-			return &dialect.Error{Code: dialect.CodeBadRequest, Message: err.Error()}
-		}
-		if !ok {
-			break
-		}
-		query = rest
-		switch string(key) {
-		case "topic":
-			name := h.hub.Name(value)
-			if err := h.checkTopic(name); err != nil {
-				return err
-			}
-			if len(o.topics) == h.cfg.MaxSubscriptions {
-				return tooMany(h.cfg.MaxSubscriptions)
-			}
-			o.topics = append(o.topics, name)
-		case "since", "skip", "user", "token", "max_rate":
-			return &dialect.Error{Code: dialect.CodeBadRequest, Message: string(key) + " in the URL is not supported yet"}
-		}
-	}
-	if id == dialect.Raw && len(o.topics) == 0 {
-		return &dialect.Error{Code: dialect.CodeBadRequest, Message: "no topic: expected ?topic=NAME, at least once; pushd.v1 can also subscribe later"}
-	}
-	return nil
 }
 
 // checkTopic says whether anybody may subscribe to a topic of that name.

@@ -20,9 +20,9 @@ import (
 )
 
 type report struct {
-	Code, Message             string
-	Lines, Accepted, Rejected int
-	Errors                    []struct {
+	Code, Message                         string
+	Lines, Accepted, Duplicates, Rejected int
+	Errors                                []struct {
 		Line          int
 		Code, Message string
 	}
@@ -57,7 +57,7 @@ func TestLines(t *testing.T) {
 		{"not UTF-8", "{\"topic\":\"a\",\"text\":\"\xff\"}", "1 0 1 1:bad_json"},
 		{"bad topic", `{"topic":"a b","text":"x"}`, "1 0 1 1:bad_topic"},
 		{"no topic", `{"text":"x"}`, "1 0 1 1:bad_request"},
-		{"not supported yet", `{"topic":"a","text":"x","id":"1"}`, "1 0 1 1:bad_request"},
+		{"not supported yet", `{"topic":"a","text":"x","retain":true}`, "1 0 1 1:bad_request"},
 		{"a payload at its limit", `{"topic":"a","text":"` + strings.Repeat("x", 1000) + `"}`, "1 1 0"},
 		{"a payload above it", `{"topic":"a","text":"` + strings.Repeat("x", 1001) + "\"}\n" + line, "2 1 1 1:too_large"},
 		{"a line above its limit", line + "\n" + long + "\n" + line, "3 2 1 2:too_large"},

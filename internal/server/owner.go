@@ -89,63 +89,27 @@ func (o *owner) Ask(c *conn.Conn, p *conn.Post) (done bool) {
 	switch ask := p.Ask.(type) {
 	case *opening:
 		for _, topic := range ask.topics {
-			o.subscribe(c, nil, dialect.Subscription{Topic: topic}, true)
+			o.subscribe(c, nil, dialect.Subscription{Topic: topic, Since: ask.since, Skip: ask.skip, MaxRate: ask.maxRate}, true)
 		}
 		openings.Put(ask)
 	case *command:
-		switch ask.Op {
-		case dialect.OpSubscribe:
-			for _, t := range ask.Topics {
-				o.subscribe(c, ask.ID, t, false)
-			}
-		case dialect.OpUnsubscribe:
-			for _, t := range ask.Topics {
-				o.audience.Unsubscribe(list(c), t.Topic)
-				o.answers = dialect.AppendUnsubscribed(o.answers, ask.ID, t.Topic)
-			}
-		case dialect.OpPublish:
+		if ask.Op == dialect.OpPublish {
 			done = o.publish(c, ask)
+		}
+		for _, t := range ask.Topics {
+			switch {
+			case t.Err != nil:
+				o.answers = dialect.AppendError(o.answers, t.Err)
+			case ask.Op == dialect.OpSubscribe:
+				o.subscribe(c, ask.ID, t, false)
+			default:
+				o.unsubscribe(c, ask.ID, t.Topic)
+			}
 		}
 	}
 	p.Out, o.answers = o.answers, nil
 	return done
 }
-
-// subscribe subscribes c and answers. What a query names twice is subscribed
-// once.
-func (o *owner) subscribe(c *conn.Conn, id []byte, t dialect.Subscription, query bool) {
-	kind := dialect.ID(c.Kind)
-	err := o.checkTopic(t.Topic)
-	if err == nil && o.audience.Count(*list(c)) >= o.cfg.MaxSubscriptions {
-		err = tooMany(o.cfg.MaxSubscriptions)
-	}
-	if err != nil {
-		e := *err.(*dialect.Error)
-		e.ID, e.Topic = id, t.Topic
-		o.answers = dialect.AppendError(o.answers, &e)
-		return
-	}
-	var since *broadcast.Position
-	if !t.Since.IsZero() {
-		p := broadcast.Position(t.Since)
-		since = &p
-	}
-	s, err := o.audience.Subscribe(c.Slot(), list(c), t.Topic, uint8(kind), broadcast.Options{Since: since})
-	switch {
-	case err == nil && kind == dialect.JSON:
-		o.answers = dialect.AppendSubscribed(o.answers, dialect.Subscribed{ID: id, Topic: t.Topic, Position: dialect.Position(s.Position),
-			Since: since != nil, Recovered: s.Recovered, History: dialect.Position(s.History)})
-	case err == nil || err == broadcast.ErrAlready && query:
-	case kind == dialect.Raw: // raw cannot say it
-		o.shard.EndSoon(c.Slot(), dialect.CloseTryAgainLater, dialect.RetryReason(overloadedRetry))
-	default:
-		e := errorOf(err)
-		e.ID, e.Topic = id, t.Topic
-		o.answers = dialect.AppendError(o.answers, e)
-	}
-}
-
-const overloadedRetry = 10 * time.Second
 
 // errorOf says what one of broadcast's errors means to a client.
 func errorOf(err error) *dialect.Error {
@@ -155,6 +119,10 @@ func errorOf(err error) *dialect.Error {
 		code = dialect.CodeBadRequest
 	case errors.Is(err, broadcast.ErrTooLarge):
 		code = dialect.CodeTooLarge
+	case errors.Is(err, broadcast.ErrPositionConflict):
+		code = dialect.CodePositionConflict
+	case errors.Is(err, broadcast.ErrNoKey):
+		code = dialect.CodeNotFound
 	case errors.Is(err, broadcast.ErrNoRoom):
 		code = dialect.CodeQueueFull
 	}
@@ -289,6 +257,7 @@ var jsonPing = dialect.AppendPingOp(nil)
 // connInfo is what there is to know of a connection.
 type connInfo struct {
 	Handle        conn.Handle
+	User          string // whose connection it is, or ""
 	Dialect       dialect.ID
 	Opened        time.Duration // ago
 	FD            int           // valid during the call
@@ -308,6 +277,9 @@ func (o *owner) inspect(from uint32, limit int, f func(connInfo)) (next uint32, 
 		o.audience.Topics(*list(c), func(topic string, behind uint64) bool {
 			if info.Subscriptions++; len(info.Topics) < shownTopics {
 				info.Topics = append(info.Topics, topic)
+			}
+			if user, ok := userOf(topic); ok {
+				info.User = user
 			}
 			info.Behind = max(info.Behind, behind)
 			return true

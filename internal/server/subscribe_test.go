@@ -34,7 +34,8 @@ type heard struct {
 	Position, Previous, History string
 	Recovered                   *bool
 	Policy, Code, Message       string
-	Text                        string
+	Key, Text                   string
+	Retained                    bool
 }
 
 // short is what a table says of it.
@@ -147,10 +148,12 @@ func TestCommands(t *testing.T) {
 		{"unsubscribe, a stranger too", `{"op":"unsubscribe","id":3,"topics":["open.b","never"]}`, []string{"unsubscribed 3 open.b", "unsubscribed 3 never"}},
 		{"there is room again", `{"op":"subscribe","id":4,"topics":["open.d"]}`, []string{"subscribed 4 open.d"}},
 		{"more topics than a command may have", `{"op":"subscribe","id":5,"topics":["open.1"` + strings.Repeat(`,"open.1"`, 128) + `]}`, []string{"error 5 bad_request"}},
-		{"refused as a whole", `{"op":"unsubscribe","id":6,"topics":["open.a","a b"]}`, []string{"error 6 a b bad_topic"}},
+		{"each for itself", `{"op":"unsubscribe","id":6,"topics":["never","a b",{}]}`, []string{"unsubscribed 6 never", "error 6 a b bad_topic", "error 6 bad_request"}},
 		{"and again", `{"op":"unsubscribe","topics":["open.d"]}`, []string{"unsubscribed open.d"}},
 		{"twice in one command", `{"op":"subscribe","id":7,"topics":["open.e","open.e"]}`, []string{"subscribed 7 open.e", "error 7 open.e bad_request"}},
-		{"not supported yet", `{"op":"subscribe","topics":[{"name":"open.a","max_rate":1}]}`, []string{"error open.a bad_request"}},
+		{"one of several is malformed", `{"op":"subscribe","id":"y","topics":["open.e",{"name":"open.a","max_rate":0},"open. "]}`,
+			[]string{`error "y" open.e bad_request`, `error "y" open.a bad_request`, `error "y" open.  bad_topic`}},
+		{"a user's topic", `{"op":"subscribe","id":8,"topics":["$user.42","$news"]}`, []string{"error 8 $user.42 forbidden", "error 8 $news bad_topic"}},
 		{"publish is not open", `{"op":"publish","id":8,"topic":"open.a","text":"x"}`, []string{"error 8 open.a forbidden"}},
 		{"unknown op", `{"op":"sing","id":9}`, []string{"error 9 bad_request"}},
 		{"auth", `{"op":"auth"}`, []string{"error bad_request"}},
