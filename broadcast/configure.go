@@ -18,7 +18,7 @@ func (h *Hub) configureLocked(t *topic) {
 	s := h.settings(t.name)
 	set := h.sets[s]
 	if set == nil {
-		set = new(s.withDefaults(h.cfg.LogLimit))
+		set = &topicSettings{s.withDefaults(h.cfg.LogLimit), h.cfg.Encoders}
 		h.sets[s] = set
 	}
 	t.mu.Lock()
@@ -29,6 +29,13 @@ func (h *Hub) configureLocked(t *topic) {
 	} else {
 		delete(h.expiring, t)
 	}
+}
+
+// topicSettings are what many topics share: settings of which no field is zero that
+// has a default, and the dialects.
+type topicSettings struct {
+	Settings
+	encoders []Encoder
 }
 
 func (s Settings) withDefaults(logLimit int) Settings {
@@ -70,7 +77,7 @@ func (h *Hub) expire(t *topic) {
 	for p := t.keys.oldest; p != 0; {
 		v := &t.keys.values[p-1]
 		p = v.next
-		if v.at >= now-int64(t.set.RetainFor) {
+		if v.at >= now-int64(t.set().RetainFor) {
 			break
 		}
 		if v.kind == Delete {

@@ -21,10 +21,9 @@ type Log struct {
 
 // NewLog returns an empty log with dialect 0 in use.
 func NewLog(limit int, encoders ...Encoder) *Log {
-	l := &Log{topic: topic{eras: []era{{epoch: "abcdefgh"}}, set: &Settings{}}}
-	l.topic.log = topicLog{encoders: &encoders, limit: limit, tapes: make([]tape, len(encoders))}
+	l := &Log{topic: topic{eras: []era{{epoch: "abcdefgh"}}}}
+	l.topic.log = topicLog{set: &topicSettings{Settings{LogLimit: limit}, encoders}, inUse: 1}
 	l.log = &l.topic.log
-	l.log.tapes[0].inUse = true
 	return l
 }
 
@@ -60,7 +59,7 @@ func (l *Log) Message(offset uint64) (m Message) {
 
 // Lasts returns the last offset of each chunk of dialect d.
 func (l *Log) Lasts(d uint8) (lasts []uint64) {
-	for _, c := range l.log.tapes[d].chunks {
+	for _, c := range l.log.tape(d) {
 		lasts = append(lasts, c.last())
 	}
 	return lasts
@@ -85,7 +84,7 @@ func (s *Segment) Split(n int) (begun uint64, rest []byte) { return s.s.split(n)
 // counted is what memory ought to be.
 func (l *topicLog) counted() (n int) {
 	for d := range l.tapes {
-		for _, c := range l.tapes[d].chunks {
+		for _, c := range l.tapes[d] {
 			n += cap(c.data) + len(c.records)*recordCost
 			for _, r := range c.records {
 				n += len(r.key) + len(r.event)
@@ -99,15 +98,15 @@ func (l *topicLog) counted() (n int) {
 func (l *topicLog) check() error {
 	size := 0
 	for d := range l.tapes {
-		t := &l.tapes[d]
-		for i, c := range t.chunks {
+		t, inUse := l.tapes[d], l.inUse&(1<<d) != 0
+		for i, c := range t {
 			switch {
 			case len(c.ends) == 0:
 				return fmt.Errorf("dialect %d: chunk %d is empty", d, i)
 			case int(c.ends[len(c.ends)-1]) != len(c.data) || !slices.IsSorted(c.ends):
 				return fmt.Errorf("dialect %d: chunk %d has %d bytes and ends %v", d, i, len(c.data), c.ends)
-			case i > 0 && c.first != t.chunks[i-1].last()+1:
-				return fmt.Errorf("dialect %d: chunk %d begins at %d after %d", d, i, c.first, t.chunks[i-1].last())
+			case i > 0 && c.first != t[i-1].last()+1:
+				return fmt.Errorf("dialect %d: chunk %d begins at %d after %d", d, i, c.first, t[i-1].last())
 			}
 			if d > 0 {
 				continue
@@ -120,19 +119,19 @@ func (l *topicLog) check() error {
 				size += recordCost + len(r.key) + len(r.event)
 			}
 		}
-		if n := len(t.chunks); n > 0 && (!t.inUse || t.chunks[n-1].last() != l.head || t.chunks[0].last() <= l.tail) {
+		if n := len(t); n > 0 && (!inUse || t[n-1].last() != l.head || t[0].last() <= l.tail) {
 			return fmt.Errorf("dialect %d holds %d to %d of a log of (%d, %d]; in use: %t",
-				d, t.chunks[0].first, t.chunks[n-1].last(), l.tail, l.head, t.inUse)
+				d, t[0].first, t[n-1].last(), l.tail, l.head, inUse)
 		}
 	}
-	if n := len(l.tapes[0].chunks); n == 0 != (l.tail == l.head) || n > 0 && l.tapes[0].chunks[0].first != l.tail+1 {
+	if n := len(l.tape(0)); n == 0 != (l.tail == l.head) || n > 0 && l.tape(0)[0].first != l.tail+1 {
 		return fmt.Errorf("%d chunks for (%d, %d]", n, l.tail, l.head)
 	}
 	if n := l.counted(); n != l.memory {
 		return fmt.Errorf("memory is %d, counted %d", l.memory, n)
 	}
-	if size != l.size || size > l.limit {
-		return fmt.Errorf("size is %d, counted %d, limit %d", l.size, size, l.limit)
+	if size != l.size || size > l.set.LogLimit {
+		return fmt.Errorf("size is %d, counted %d, limit %d", l.size, size, l.set.LogLimit)
 	}
 	return nil
 }

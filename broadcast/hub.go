@@ -90,17 +90,17 @@ type Hub struct {
 
 	mu       sync.RWMutex
 	topics   map[string]*topic
-	users    int                    // how many of them are
-	settings func(string) Settings  // as Configure has set it
-	sets     map[Settings]*Settings // those in use, each once
-	expiring map[*topic]struct{}    // those whose retained values go after a time
+	users    int                         // how many of them are
+	settings func(string) Settings       // as Configure has set it
+	sets     map[Settings]*topicSettings // those in use, each once
+	expiring map[*topic]struct{}         // those whose retained values go after a time
 }
 
 // NewHub returns an empty hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
 	return &Hub{
-		cfg: cfg, began: time.Now(), topics: make(map[string]*topic), settings: cfg.Settings, sets: make(map[Settings]*Settings),
+		cfg: cfg, began: time.Now(), topics: make(map[string]*topic), settings: cfg.Settings, sets: make(map[Settings]*topicSettings),
 		expiring: make(map[*topic]struct{}), ids: idTable{most: cfg.MaxIDs, keep: int64(cfg.RememberIDs)},
 	}
 }
@@ -143,8 +143,7 @@ func (h *Hub) create(name string) (*topic, error) {
 		return nil, ErrTooManyTopics
 	}
 	t := &topic{name: strings.Clone(name), eras: []era{{epoch: newEpoch()}}, used: h.now()}
-	t.log = topicLog{encoders: &h.cfg.Encoders, tapes: make([]tape, len(h.cfg.Encoders))}
-	t.log.tapes[0].inUse = true
+	t.log = topicLog{inUse: 1} // dialect 0 always is
 	h.topics[t.name] = t
 	h.configureLocked(t)
 	return t, nil
@@ -316,7 +315,7 @@ func (h *Hub) forget(t *topic, still func() bool) {
 	if t.gone || len(t.audiences) > 0 || !still() { // gone: its name may be a new topic's
 		return
 	}
-	if t.set.Retain && len(t.keys.places) > 0 { // what it retains stays
+	if t.set().Retain && len(t.keys.places) > 0 { // what it retains stays
 		for t.log.evictable(t.log.head) {
 			h.memory.Add(int64(-t.log.evict()))
 		}
@@ -333,5 +332,5 @@ func (h *Hub) forget(t *topic, still func() bool) {
 		h.memory.Add(int64(-t.keys.size))
 		t.keys = nil
 	}
-	t.log = topicLog{tapes: make([]tape, 1)} // reclaim, which may have seen t already, finds nothing to give back again
+	t.log = topicLog{set: t.log.set} // reclaim, which may have seen t already, finds nothing to give back again
 }

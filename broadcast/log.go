@@ -46,14 +46,11 @@ func (c *chunk) start(seq uint64) uint32 {
 
 // tape is a log as one dialect sees it: chunks without a hole between them, the
 // last of which ends at the log's head.
-type tape struct {
-	chunks []*chunk
-	inUse  bool
-}
+type tape []*chunk
 
-// find returns the index of the chunk that holds message seq, or len(chunks).
-func (t *tape) find(seq uint64) int {
-	i, _ := slices.BinarySearchFunc(t.chunks, seq, func(c *chunk, o uint64) int {
+// find returns the index of the chunk that holds message seq, or len(t).
+func (t tape) find(seq uint64) int {
+	i, _ := slices.BinarySearchFunc(t, seq, func(c *chunk, o uint64) int {
 		if c.last() < o {
 			return -1
 		}
@@ -64,24 +61,24 @@ func (t *tape) find(seq uint64) int {
 
 // topicLog is one topic's log. The topic's lock guards it.
 type topicLog struct {
-	encoders *[]Encoder
-	limit    int // bytes of dialect 0's frames and records
+	set *topicSettings // LogLimit bounds the bytes of dialect 0's frames and records
 
 	head       uint64 // sequence number of the newest message; 0 before the first
 	tail       uint64 // messages in (tail, head] are held
 	tailOffset uint64 // of the position of the last that is not
 	size       int    // what limit bounds
 	memory     int    // size, but with chunks by their capacity, in every dialect
-	tapes      []tape // by dialect; 0 is always in use
+	tapes      []tape // by dialect; nil before the first message
+	inUse      uint32 // the dialects that are encoded, as bits; 0 always is
 }
 
 // chunkSize returns the capacity for a tape's next chunk: it grows fourfold, so that a
 // topic with little to say costs little, up to an eighth of the log, so that
 // eviction, which drops whole chunks, does not drop much at once.
-func (l *topicLog) chunkSize(t *tape, frame int) int {
+func (l *topicLog) chunkSize(t tape, frame int) int {
 	size := minChunk
-	if n := len(t.chunks); n > 0 {
-		size = max(size, min(4*cap(t.chunks[n-1].data), maxChunk, l.limit/8))
+	if n := len(t); n > 0 {
+		size = max(size, min(4*cap(t[n-1].data), maxChunk, l.set.LogLimit/8))
 	}
 	return max(size, frame)
 }
@@ -102,16 +99,18 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 	l.head++
 	shown := messages.Get().(*Message) // so that the publisher's own can stay on its stack
 	*shown = *m
-	for d := range l.tapes {
-		t := &l.tapes[d]
-		if !t.inUse {
+	if l.tapes == nil {
+		l.tapes = make([]tape, len(l.set.encoders))
+	}
+	for d, e := range l.set.encoders {
+		if l.inUse&(1<<d) == 0 {
 			continue
 		}
 		before := 0
-		if d == 0 && len(t.chunks) > 0 {
-			before = len(t.chunks[len(t.chunks)-1].data)
+		if t := l.tapes[d]; d == 0 && len(t) > 0 {
+			before = len(t[len(t)-1].data)
 		}
-		c, more := l.appendFrame(t, (*l.encoders)[d], shown)
+		c, more := l.appendFrame(&l.tapes[d], e, shown)
 		grown += more
 		if d == 0 {
 			if more > 0 {
@@ -131,15 +130,15 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 // appendFrame encodes m at the end of t, in a new chunk if it does not fit.
 func (l *topicLog) appendFrame(t *tape, e Encoder, m *Message) (c *chunk, grown int) {
 	var room []byte
-	if n := len(t.chunks); n > 0 {
-		c = t.chunks[n-1]
+	if n := len(*t); n > 0 {
+		c = (*t)[n-1]
 		room = c.data[len(c.data):]
 	}
 	frame := e.AppendMessage(room, m)
 	if c == nil || len(frame) > cap(room) { // append moved it: it did not fit
-		c = &chunk{first: l.head, data: make([]byte, 0, l.chunkSize(t, len(frame)))}
+		c = &chunk{first: l.head, data: make([]byte, 0, l.chunkSize(*t, len(frame)))}
 		c.data = append(c.data, frame...)
-		t.chunks = append(t.chunks, c)
+		*t = append(*t, c)
 		grown = cap(c.data)
 	} else {
 		c.data = c.data[:len(c.data)+len(frame)]
@@ -150,14 +149,14 @@ func (l *topicLog) appendFrame(t *tape, e Encoder, m *Message) (c *chunk, grown 
 
 // evictable reports whether the oldest chunk lies at or below low.
 func (l *topicLog) evictable(low uint64) bool {
-	t := &l.tapes[0]
-	return len(t.chunks) > 0 && t.chunks[0].last() <= low
+	t := l.tape(0)
+	return len(t) > 0 && t[0].last() <= low
 }
 
 // evict drops the oldest chunk, and what lies below it in the other tapes. It
 // returns how many bytes of memory that gives back.
 func (l *topicLog) evict() (freed int) {
-	old := l.tapes[0].chunks[0]
+	old := l.tapes[0][0]
 	l.tail, l.tailOffset = old.last(), old.records[len(old.records)-1].offset
 	freed = len(old.records) * recordCost
 	for i := range old.records {
@@ -167,28 +166,39 @@ func (l *topicLog) evict() (freed int) {
 	for d := range l.tapes {
 		t := &l.tapes[d]
 		n := 0
-		for n < len(t.chunks) && t.chunks[n].last() <= l.tail {
-			freed += cap(t.chunks[n].data)
+		for n < len(*t) && (*t)[n].last() <= l.tail {
+			freed += cap((*t)[n].data)
 			n++
 		}
-		t.chunks = slices.Delete(t.chunks, 0, n)
+		*t = slices.Delete(*t, 0, n)
 	}
 	l.memory -= freed
 	return freed
 }
 
 // use has what is published from now on encoded for dialect d as well.
-func (l *topicLog) use(d uint8) { l.tapes[d].inUse = true }
+func (l *topicLog) use(d uint8) { l.inUse |= 1 << d }
+
+// tape returns dialect d's.
+func (l *topicLog) tape(d uint8) tape {
+	if l.tapes == nil {
+		return nil
+	}
+	return l.tapes[d]
+}
 
 // disuse drops dialect d's tape; dialect 0's always stays.
 func (l *topicLog) disuse(d uint8) (freed int) {
 	if d == 0 {
 		return 0
 	}
-	for _, c := range l.tapes[d].chunks {
+	l.inUse &^= 1 << d
+	for _, c := range l.tape(d) {
 		freed += cap(c.data)
 	}
-	l.tapes[d] = tape{}
+	if l.tapes != nil {
+		l.tapes[d] = nil
+	}
 	l.memory -= freed
 	return freed
 }
@@ -196,8 +206,8 @@ func (l *topicLog) disuse(d uint8) (freed int) {
 // message fills m with message seq, which must be held, but for its positions.
 // Its payload is a slice of the log.
 func (l *topicLog) message(seq uint64, m *Message) {
-	t := &l.tapes[0]
-	c := t.chunks[t.find(seq)]
+	t := l.tapes[0]
+	c := t[t.find(seq)]
 	r, end := &c.records[seq-c.first], c.ends[seq-c.first]
 	m.Kind, m.Key, m.Event = r.kind, r.key, r.event
 	m.Payload = c.data[end-r.size : end : end]
@@ -205,8 +215,8 @@ func (l *topicLog) message(seq uint64, m *Message) {
 
 // record returns that of message seq, which must be held.
 func (l *topicLog) record(seq uint64) *record {
-	t := &l.tapes[0]
-	c := t.chunks[t.find(seq)]
+	t := l.tapes[0]
+	c := t[t.find(seq)]
 	return &c.records[seq-c.first]
 }
 

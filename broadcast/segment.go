@@ -16,7 +16,7 @@ type segment struct {
 // covers reports whether dialect d's tape has what follows start. It begins
 // where the dialect came into use.
 func (l *topicLog) covers(d uint8, start uint64) bool {
-	chunks := l.tapes[d].chunks
+	chunks := l.tape(d)
 	return len(chunks) > 0 && chunks[0].first <= start+1
 }
 
@@ -24,14 +24,14 @@ func (l *topicLog) covers(d uint8, start uint64) bool {
 // a turn, up to where its tape begins: for who reads what lies before, which is a
 // resume after the last subscriber had gone. The segment is f's, valid until the next.
 func (t *topic) encodeLocked(d uint8, start, limit uint64, f *frames) segment {
-	if chunks := t.log.tapes[d].chunks; len(chunks) > 0 {
+	if chunks := t.log.tape(d); len(chunks) > 0 {
 		limit = min(limit, chunks[0].first-1)
 	}
 	f.reset()
 	f.m = Message{Topic: t.name}
 	for o := start + 1; o <= limit && len(f.data) < turnBytes; o++ {
 		t.messageLocked(o, &f.m)
-		f.data = (*t.log.encoders)[d].AppendMessage(f.data, &f.m)
+		f.data = t.set().encoders[d].AppendMessage(f.data, &f.m)
 		f.ends = append(f.ends, uint32(len(f.data)))
 	}
 	return segment{start: start, end: start + uint64(len(f.ends)), a: f.data, ends: [2][]uint32{f.ends}}
@@ -45,7 +45,7 @@ func (l *topicLog) segment(d uint8, start, limit uint64) segment {
 		return s
 	}
 	s.at = l.at(start + 1)
-	chunks := l.tapes[d].chunks
+	chunks := l.tape(d)
 	i := l.tapes[d].find(start + 1)
 	s.a, s.ends[0] = chunks[i].slice(start, limit)
 	s.base = chunks[i].start(start + 1)

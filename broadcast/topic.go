@@ -10,18 +10,20 @@ import (
 // topic is one topic: its numbering, its log, and who is to be told.
 type topic struct {
 	name        string
-	subscribers atomic.Int64
+	subscribers atomic.Int32
+	gone        bool // taken from the hub: look it up again; guarded by mu, and here for its size
 
 	mu        sync.Mutex
-	set       *Settings // shared with other topics; no field is zero that has a default
-	eras      []era     // of its numbering, oldest first; never empty
+	eras      []era // of its numbering, oldest first; never empty
 	log       topicLog
 	keys      *keyTable     // nil where nobody needs it
 	audiences []*audience   // those with members
 	used      int64         // when something was last published or somebody left, in ns since the hub began
 	room      chan struct{} // closed when there may be room again; nil while nobody waits
-	gone      bool          // taken from the hub: look it up again
 }
+
+// set returns the topic's settings.
+func (t *topic) set() *topicSettings { return t.log.set }
 
 // lowLocked is the offset above which nothing may be evicted: where the slowest
 // unfinished pass began (rule B2).
@@ -42,12 +44,12 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 		return 0, false, err
 	}
 	need := cost(m)
-	if t.log.size+need > t.log.limit {
+	if t.log.size+need > t.set().LogLimit {
 		low := t.lowLocked()
-		for t.log.size+need > t.log.limit && t.log.evictable(low) {
+		for t.log.size+need > t.set().LogLimit && t.log.evictable(low) {
 			grown -= t.log.evict()
 		}
-		if t.log.size > 0 && t.log.size+need > t.log.limit {
+		if t.log.size > 0 && t.log.size+need > t.set().LogLimit {
 			return grown, false, ErrNoRoom
 		}
 	}
@@ -55,7 +57,7 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 	if duplicate, err = t.numberLocked(m); duplicate || err != nil {
 		return grown, duplicate, err
 	}
-	if t.set.Slow == Conflate {
+	if t.set().Slow == Conflate {
 		m.Previous = Position{} // what is between need not be sent
 	}
 	t.used = at
@@ -66,11 +68,11 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 // checkKeyLocked refuses a message that the topic's keys have no place for.
 func (t *topic) checkKeyLocked(m *Message) error {
 	switch {
-	case m.Kind == Delete && (!t.set.Retain || !t.keys.has(m.Key)):
+	case m.Kind == Delete && (!t.set().Retain || !t.keys.has(m.Key)):
 		return ErrNoKey
-	case t.keys == nil || !t.set.Retain || t.keys.has(m.Key):
+	case t.keys == nil || !t.set().Retain || t.keys.has(m.Key):
 		return nil
-	case len(t.keys.places) >= t.set.MaxKeys || t.keys.size+keyCost+len(m.Key)+len(m.Payload) > t.set.MaxKeyBytes:
+	case len(t.keys.places) >= t.set().MaxKeys || t.keys.size+keyCost+len(m.Key)+len(m.Payload) > t.set().MaxKeyBytes:
 		return ErrTooManyKeys
 	}
 	return nil
@@ -88,8 +90,8 @@ func (t *topic) keepLocked(m *Message, at int64) (grown int) {
 		k.drop(k.places[m.Key])
 		return k.size - before
 	}
-	if !t.set.Retain && !k.has(m.Key) {
-		k.makeRoom(t.set.MaxKeys, t.set.MaxKeyBytes, len(m.Key)+len(m.Payload))
+	if !t.set().Retain && !k.has(m.Key) {
+		k.makeRoom(t.set().MaxKeys, t.set().MaxKeyBytes, len(m.Key)+len(m.Payload))
 	}
 	k.put(m, t.log.head, at)
 	return k.size - before
@@ -98,13 +100,13 @@ func (t *topic) keepLocked(m *Message, at int64) (grown int) {
 // conflatesLocked reports whether somebody is sent the newest values instead of
 // every message, or will be.
 func (t *topic) conflatesLocked() bool {
-	return t.set.Slow == Conflate || slices.ContainsFunc(t.audiences, func(a *audience) bool { return a.policy == Conflate })
+	return t.set().Slow == Conflate || slices.ContainsFunc(t.audiences, func(a *audience) bool { return a.policy == Conflate })
 }
 
 // configureLocked has t be as set says. It returns by how many bytes the memory
 // of the topic changed.
-func (t *topic) configureLocked(set *Settings) (grown int) {
-	t.set, t.log.limit = set, set.LogLimit
+func (t *topic) configureLocked(set *topicSettings) (grown int) {
+	t.log.set = set
 	switch needs := set.Retain || t.conflatesLocked(); {
 	case !needs && t.keys != nil:
 		grown = -t.keys.size
@@ -126,7 +128,7 @@ func (t *topic) configureLocked(set *Settings) (grown int) {
 
 // historyLocked returns the sequence number after which a subscriber may resume.
 func (t *topic) historyLocked(now int64) (seq uint64) {
-	h, l := &t.set.History, &t.log
+	h, l := &t.set().History, &t.log
 	seq = l.tail
 	if h.Count > 0 && l.head-seq > uint64(h.Count) {
 		seq = l.head - uint64(h.Count)
@@ -150,7 +152,7 @@ func (t *topic) historyLocked(now int64) (seq uint64) {
 func (t *topic) messageLocked(seq uint64, m *Message) {
 	t.log.message(seq, m)
 	m.Position, m.Previous = t.positionLocked(seq), Position{}
-	if t.set.Slow != Conflate {
+	if t.set().Slow != Conflate {
 		m.Previous = t.positionLocked(seq - 1)
 	}
 }
@@ -185,7 +187,7 @@ func (t *topic) removeLocked(a *audience, at int64) (freed int) {
 	t.audiences = slices.DeleteFunc(t.audiences, func(b *audience) bool { return a == b })
 	t.used = at
 	t.madeRoomLocked()
-	if t.keys != nil && !t.set.Retain && !t.conflatesLocked() {
+	if t.keys != nil && !t.set().Retain && !t.conflatesLocked() {
 		freed, t.keys = t.keys.size, nil
 	}
 	if slices.ContainsFunc(t.audiences, func(b *audience) bool { return b.dialect == a.dialect && b.rate == 0 }) {
