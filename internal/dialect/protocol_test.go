@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/pushd/pushd/broadcast"
 	"github.com/pushd/pushd/internal/dialect"
 )
 
@@ -29,8 +31,14 @@ func found(t *testing.T, min int, expr string) [][]string {
 // The page's commands are commands, and its lines are lines.
 func TestProtocolPageCommands(t *testing.T) {
 	for _, m := range found(t, 6, `(?m)^> (.*)$`) {
-		if _, err := dialect.Parse([]byte(m[1]), dialect.Limits{}); err != nil {
+		c, err := dialect.Parse([]byte(m[1]), dialect.Limits{})
+		if err != nil {
 			t.Errorf("%s: %v", m[1], err)
+		}
+		for _, topic := range c.Topics {
+			if topic.Err != nil {
+				t.Errorf("%s: %v", m[1], topic.Err)
+			}
 		}
 	}
 	for _, m := range found(t, 3, `(?m)^(\{"topics?":.*)$`) {
@@ -47,14 +55,23 @@ func TestProtocolPageCommands(t *testing.T) {
 
 // What the page says that the server sends is, but for its values, sent.
 func TestProtocolPageMessages(t *testing.T) {
-	for _, m := range found(t, 12, `(?m)^< (.*)$`) {
+	ops := make(map[string]bool)
+	for _, m := range found(t, 20, `(?m)^< (.*)$`) {
 		var e struct {
-			Op, Topic, Position, Previous, History, From, To, Reason, Code, Message, Connection string
+			Op, Topic, Position, Previous, History, From, To, Reason, Code, Message, Connection, Policy string
 
 			ID         json.RawMessage
 			Recovered  *bool
-			PingMS     int64 `json:"ping_ms"`
-			MaxMessage int   `json:"max_message"`
+			Retain     bool
+			MaxRate    float64 `json:"max_rate"`
+			PingMS     int64   `json:"ping_ms"`
+			MaxMessage int     `json:"max_message"`
+
+			Event, Key string
+			Data       json.RawMessage
+			Text       string
+			Base64     *[]byte
+			Retained   bool
 		}
 		if err := json.Unmarshal([]byte(m[1]), &e); err != nil {
 			t.Errorf("%s: %v", m[1], err)
@@ -67,16 +84,30 @@ func TestProtocolPageMessages(t *testing.T) {
 			}
 			return p
 		}
+		ops[e.Op] = true
 		var frame []byte
 		switch e.Op {
-		case "message": // TestJSONMessage has these
-			at(e.Position)
-			at(e.Previous)
-			continue
+		case "message", "delete":
+			msg := broadcast.Message{Topic: e.Topic, Key: e.Key, Event: e.Event, Retained: e.Retained, Position: broadcast.Position(at(e.Position))}
+			if e.Previous != "" {
+				msg.Previous = broadcast.Position(at(e.Previous))
+			}
+			switch {
+			case e.Op == "delete":
+				msg.Kind = broadcast.Delete
+			case e.Data != nil:
+				msg.Kind, msg.Payload = broadcast.JSON, e.Data
+			case e.Base64 != nil:
+				msg.Kind, msg.Payload = broadcast.Binary, *e.Base64
+			default:
+				msg.Kind, msg.Payload = broadcast.Text, []byte(e.Text)
+			}
+			frame = dialect.Encoders()[dialect.JSON].AppendMessage(nil, &msg)
 		case "welcome":
 			frame = dialect.AppendWelcome(nil, dialect.Welcome{Connection: e.Connection, Ping: 25e9, MaxMessage: e.MaxMessage})
 		case "subscribed":
-			s := dialect.Subscribed{ID: e.ID, Topic: e.Topic, Position: at(e.Position), Since: e.Recovered != nil}
+			s := dialect.Subscribed{ID: e.ID, Topic: e.Topic, Position: at(e.Position), Since: e.Recovered != nil, MaxRate: e.MaxRate, Retain: e.Retain,
+				Policy: broadcast.Policy(slices.Index(broadcast.Policies[:], e.Policy))}
 			if s.Since {
 				if s.Recovered = *e.Recovered; !s.Recovered {
 					s.History = at(e.History)
@@ -101,6 +132,11 @@ func TestProtocolPageMessages(t *testing.T) {
 		}
 		if got := envelope(t, frame); got != m[1] {
 			t.Errorf("the page has %s\n   is sent %s", m[1], got)
+		}
+	}
+	for _, op := range []string{"welcome", "subscribed", "message", "delete", "live", "unsubscribed", "published", "gap", "ping", "error"} {
+		if !ops[op] {
+			t.Errorf("the page has no %s", op)
 		}
 	}
 }
