@@ -59,6 +59,9 @@ var (
 	descSubscriptions = desc("subscriptions", "Subscriptions.")
 	descLagging       = desc("lagging_subscriptions", "Subscriptions that are behind, replays included.")
 	descLost          = desc("lost_subscriptions_total", "Subscriptions ended because the log had lost what came next.")
+	descGaps          = desc("gaps_total", "Gaps that subscribers were told of.")
+	descDropped       = desc("dropped_messages_total", "Messages that lay in gaps, each for one subscriber, under the policy to drop.")
+	descConflated     = desc("conflated_messages_total", "Newest values sent to whoever was behind, in place of all messages.")
 	descPasses        = desc("passes_total", "Passes over the subscribers of a topic.")
 	descPassSeconds   = desc("pass_seconds_total", "Time that passes took.")
 	descWorkers       = desc("pool_workers", "Workers there may be.")
@@ -141,7 +144,7 @@ func (c collector) collectShards(m metrics) {
 }
 
 func (c collector) collectBroadcast(m metrics) {
-	var deliveries, writes, passes, nanos, lost, count uint64
+	var deliveries, writes, passes, nanos, lost, gaps, dropped, conflated, count uint64
 	var lagging, subscriptions int64
 	var sum float64
 	buckets := make(map[float64]uint64)
@@ -152,6 +155,9 @@ func (c collector) collectBroadcast(m metrics) {
 		passes += stats.Passes.Load()
 		nanos += stats.PassNanos.Load()
 		lost += stats.Lost.Load()
+		gaps += stats.Gaps.Load()
+		dropped += stats.Dropped.Load()
+		conflated += stats.Conflated.Load()
 		lagging += stats.Lagging.Load()
 		subscriptions += stats.Subscriptions.Load()
 		upTo, n, seconds := stats.Latency.Read()
@@ -165,6 +171,9 @@ func (c collector) collectBroadcast(m metrics) {
 	m.counter(descPasses, passes)
 	m <- prometheus.MustNewConstMetric(descPassSeconds, prometheus.CounterValue, float64(nanos)/1e9)
 	m.counter(descLost, lost)
+	m.counter(descGaps, gaps)
+	m.counter(descDropped, dropped)
+	m.counter(descConflated, conflated)
 	m.gauge(descLagging, float64(lagging))
 	m.gauge(descSubscriptions, float64(subscriptions))
 	m <- prometheus.MustNewConstHistogram(descLatency, count, sum, buckets)
