@@ -1,29 +1,45 @@
 package broadcast
 
 // Configure has every topic, those that exist and those to come, be as settings
-// says. Limits, history and retention change at once; the policy and the rate
-// hold for whoever subscribes from now on.
+// says, which may be called by several goroutines at once. Limits, history and
+// retention change at once; the policy and the rate hold for whoever subscribes
+// from now on. Publishers are held up by no more than one topic's change.
 func (h *Hub) Configure(settings func(topic string) Settings) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.configureMu.Lock()
+	defer h.configureMu.Unlock()
+	h.setsMu.Lock()
 	h.settings = settings
-	clear(h.sets)
+	h.sets = make(map[Settings]*topicSettings)
+	h.setsMu.Unlock()
+	var topics []*topic
+	h.mu.RLock() // who creates a topic from now on asks the new settings
 	for _, t := range h.topics {
-		h.configureLocked(t)
+		topics = append(topics, t)
+	}
+	h.mu.RUnlock()
+	for _, t := range topics {
+		h.configure(t)
 	}
 }
 
-// configureLocked gives t its settings, of which many topics have the same.
-func (h *Hub) configureLocked(t *topic) {
+// configure gives t its settings, of which many topics have the same.
+func (h *Hub) configure(t *topic) {
+	h.setsMu.Lock()
 	s := h.settings(t.name)
 	set := h.sets[s]
 	if set == nil {
 		set = &topicSettings{s.withDefaults(h.cfg.LogLimit), h.cfg.Encoders}
 		h.sets[s] = set
 	}
+	h.setsMu.Unlock()
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone {
+		return
+	}
 	h.memory.Add(int64(t.configureLocked(set)))
-	t.mu.Unlock()
+	h.expiringMu.Lock()
+	defer h.expiringMu.Unlock()
 	if set.Retain && set.RetainFor > 0 {
 		h.expiring[t] = struct{}{}
 	} else {
@@ -56,11 +72,11 @@ func (s Settings) withDefaults(logLimit int) Settings {
 // topics that have a limit.
 func (h *Hub) Expire() {
 	var topics []*topic
-	h.mu.RLock()
+	h.expiringMu.Lock()
 	for t := range h.expiring {
 		topics = append(topics, t)
 	}
-	h.mu.RUnlock()
+	h.expiringMu.Unlock()
 	for _, t := range topics {
 		h.expire(t)
 	}

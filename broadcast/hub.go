@@ -82,18 +82,26 @@ type Hub struct {
 	memory    atomic.Int64 // of all logs, by capacity of their chunks
 	published atomic.Uint64
 	waiting   atomic.Int64
+	keys      atomic.Int64 // and what they take, when Sweep last looked
+	keyBytes  atomic.Int64
 
 	reclaimMu sync.Mutex
 	fruitless int64 // when reclaiming last found too little
 
 	ids idTable
 
-	mu       sync.RWMutex
-	topics   map[string]*topic
-	users    int                         // how many of them are
+	mu     sync.RWMutex
+	topics map[string]*topic
+	users  int // how many of them are
+
+	configureMu sync.Mutex // one Configure at a time
+
+	setsMu   sync.Mutex
 	settings func(string) Settings       // as Configure has set it
 	sets     map[Settings]*topicSettings // those in use, each once
-	expiring map[*topic]struct{}         // those whose retained values go after a time
+
+	expiringMu sync.Mutex
+	expiring   map[*topic]struct{} // those whose retained values go after a time
 }
 
 // NewHub returns an empty hub.
@@ -145,7 +153,7 @@ func (h *Hub) create(name string) (*topic, error) {
 	t := &topic{name: strings.Clone(name), eras: []era{{epoch: newEpoch()}}, used: h.now()}
 	t.log = topicLog{inUse: 1} // dialect 0 always is
 	h.topics[t.name] = t
-	h.configureLocked(t)
+	h.configure(t)
 	return t, nil
 }
 
@@ -283,6 +291,7 @@ func (h *Hub) reclaim() bool {
 func (h *Hub) Sweep() {
 	before := h.now() - int64(h.cfg.ResumeWindow)
 	var old []*topic
+	keys, keyBytes := 0, 0
 	h.mu.RLock()
 	for _, t := range h.topics {
 		t.mu.Lock()
@@ -293,10 +302,13 @@ func (h *Hub) Sweep() {
 			size := t.keys.size
 			t.keys.dropTombstones(h.now() - tombstoneAge)
 			h.memory.Add(int64(t.keys.size - size))
+			keys, keyBytes = keys+len(t.keys.places), keyBytes+t.keys.size
 		}
 		t.mu.Unlock()
 	}
 	h.mu.RUnlock()
+	h.keys.Store(int64(keys))
+	h.keyBytes.Store(int64(keyBytes))
 	for _, t := range old {
 		h.forget(t, func() bool { return t.used < before })
 	}
@@ -323,7 +335,9 @@ func (h *Hub) forget(t *topic, still func() bool) {
 	}
 	t.gone = true
 	delete(h.topics, t.name)
+	h.expiringMu.Lock()
 	delete(h.expiring, t)
+	h.expiringMu.Unlock()
 	if strings.HasPrefix(t.name, UserPrefix) {
 		h.users--
 	}

@@ -13,7 +13,8 @@ import (
 type joint struct {
 	on        bool
 	audiences []*audience
-	heads     []uint32 // by slot: list of its entries, index plus one
+	few       []*audience // scratch of gather
+	heads     []uint32    // by slot: list of its entries, index plus one
 	entries   []entry
 	slots     []uint32 // that have entries, in the order in which they are served
 	next      int      // in slots
@@ -45,7 +46,7 @@ const (
 // several with news that are small enough. It reports whether there is one.
 func (s *Shard) gather(until time.Time) bool {
 	j := &s.joint
-	var few []*audience
+	few := j.few[:0]
 	rest := s.passes[:0]
 	for _, a := range s.passes {
 		switch {
@@ -69,6 +70,8 @@ func (s *Shard) gather(until time.Time) bool {
 			s.passed(a, false)
 		}
 	}
+	clear(few)
+	j.few = few
 	j.on = len(j.audiences) > 0
 	return j.on
 }
@@ -107,7 +110,7 @@ func (s *Shard) stepJoint(until time.Time) {
 		s.passed(a, s.finish(a))
 	}
 	clear(j.audiences)
-	*j = joint{audiences: j.audiences[:0], heads: j.heads, entries: j.entries[:0], slots: j.slots[:0], buf: j.buf, parts: j.parts}
+	*j = joint{audiences: j.audiences[:0], few: j.few, heads: j.heads, entries: j.entries[:0], slots: j.slots[:0], buf: j.buf, parts: j.parts}
 	if cap(j.entries) > jointEntries {
 		j.entries = nil
 	}

@@ -117,6 +117,8 @@ type HubStats struct {
 	Waiting   int64 // publishers that wait for room
 	Users     int   // topics of users among Topics
 	IDs       int   // of messages that are remembered
+	Keys      int64 // whose newest value is known, and what these take: when Sweep last looked
+	KeyBytes  int64
 }
 
 // Stats returns what the hub holds now.
@@ -124,7 +126,7 @@ func (h *Hub) Stats() HubStats {
 	h.mu.RLock()
 	n, users := len(h.topics), h.users
 	h.mu.RUnlock()
-	return HubStats{n, h.memory.Load(), h.published.Load(), h.waiting.Load(), users, h.ids.len()}
+	return HubStats{n, h.memory.Load(), h.published.Load(), h.waiting.Load(), users, h.ids.len(), h.keys.Load(), h.keyBytes.Load()}
 }
 
 // Name returns the name as a string: the topic's own, without allocating, where
