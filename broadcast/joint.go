@@ -43,8 +43,8 @@ const (
 )
 
 // gather begins a joint pass of the audiences that are queued, if there are
-// several with news that are small enough. It reports whether there is one.
-func (s *Shard) gather(until time.Time) bool {
+// several with news that are small enough.
+func (s *Shard) gather(until time.Time) {
 	j := &s.joint
 	few := j.few[:0]
 	rest := s.passes[:0]
@@ -73,7 +73,6 @@ func (s *Shard) gather(until time.Time) bool {
 	clear(few)
 	j.few = few
 	j.on = len(j.audiences) > 0
-	return j.on
 }
 
 // add adds the members of an audience whose pass has begun.

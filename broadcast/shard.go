@@ -120,7 +120,10 @@ func (s *Shard) Work(until time.Time) (more bool) {
 // goOn goes on with a pass: the joint one and the others in turn.
 func (s *Shard) goOn(until time.Time) {
 	s.jointTurn = !s.jointTurn
-	if s.joint.on && (s.jointTurn || len(s.passes) == 0) || !s.joint.on && len(s.passes) > 1 && s.gather(until) {
+	if !s.joint.on && len(s.passes) > 1 {
+		s.gather(until)
+	}
+	if s.joint.on && (s.jointTurn || len(s.passes) == 0) {
 		s.stepJoint(until)
 		return
 	}
