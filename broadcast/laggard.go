@@ -19,8 +19,8 @@ type laggard struct {
 	turn     bool      // at a rate: it may begin a round
 	gone     bool
 
-	next, prev  *laggard // audience.behind
-	nextWaiting *laggard
+	next, prev               *laggard // audience.behind
+	nextWaiting, prevWaiting *laggard
 }
 
 // lag gives subscription i of a, which is up to date, a cursor of its own.
@@ -50,6 +50,9 @@ func (s *Shard) unlag(l *laggard) {
 	}
 	if l.next != nil {
 		l.next.prev = l.prev
+	}
+	if l.waiting {
+		l.waitNoMore()
 	}
 	l.gone = true
 	s.subs.at(l.sub).place &^= lagBit
@@ -81,10 +84,27 @@ func (s *Shard) makeReady(l *laggard) {
 func (s *Shard) wait(l *laggard) {
 	a := l.audience
 	l.waiting, l.turn = true, false
-	l.nextWaiting, a.waiting = a.waiting, l
+	if l.nextWaiting = a.waiting; a.waiting != nil {
+		a.waiting.prevWaiting = l
+	}
+	a.waiting = l
 	if a.rate != 0 && a.pass == nil && l.cursor < a.cursor { // nobody may have news for it
 		s.schedule(a)
 	}
+}
+
+// waitNoMore takes l from the list of those that wait: where nothing is published
+// no pass does.
+func (l *laggard) waitNoMore() {
+	if l.prevWaiting == nil {
+		l.audience.waiting = l.nextWaiting
+	} else {
+		l.prevWaiting.nextWaiting = l.nextWaiting
+	}
+	if l.nextWaiting != nil {
+		l.nextWaiting.prevWaiting = l.prevWaiting
+	}
+	l.nextWaiting, l.prevWaiting, l.waiting = nil, nil, false
 }
 
 // Writable says that the connection with these subscriptions takes output

@@ -217,12 +217,10 @@ func (s *Shard) release(a *audience) {
 	a.waiting = nil
 	for l != nil {
 		next := l.nextWaiting
-		l.nextWaiting, l.waiting, l.turn = nil, false, true
-		switch {
-		case l.gone:
-		case l.cursor == a.cursor:
+		l.nextWaiting, l.prevWaiting, l.waiting, l.turn = nil, nil, false, true
+		if l.cursor == a.cursor {
 			s.advance(l) // it rejoins, now or never if the next pass begins at once
-		default:
+		} else {
 			s.makeReady(l)
 		}
 		l = next
