@@ -70,6 +70,7 @@ type topicLog struct {
 	memory     int    // size, but with chunks by their capacity, in every dialect
 	tapes      []tape // by dialect; nil before the first message
 	inUse      uint32 // the dialects that are encoded, as bits; 0 always is
+	tailShared bool   // tailOffset is also that of the message before: it is an expired delete
 }
 
 // chunkSize returns the capacity for a tape's next chunk: it grows fourfold, so that a
@@ -157,7 +158,12 @@ func (l *topicLog) evictable(low uint64) bool {
 // returns how many bytes of memory that gives back.
 func (l *topicLog) evict() (freed int) {
 	old := l.tapes[0][0]
-	l.tail, l.tailOffset = old.last(), old.records[len(old.records)-1].offset
+	for i := max(0, len(old.records)-2); i < len(old.records); i++ {
+		before := l.tailOffset
+		l.tailOffset = old.records[i].offset
+		l.tailShared = l.tailOffset == before && old.records[i].kind == Delete
+	}
+	l.tail = old.last()
 	freed = len(old.records) * recordCost
 	for i := range old.records {
 		freed += len(old.records[i].key) + len(old.records[i].event)

@@ -82,7 +82,8 @@ func (t *topic) findLocked(p Position) (seq uint64, at standing) {
 		return seq, held
 	}
 	from := max(e.start, t.log.tail)
-	if end < from || p.Offset < t.offsetLocked(i, from) {
+	switch first := t.offsetLocked(i, from); {
+	case end < from || p.Offset < first, p.Offset == first && from > e.start && t.log.tailShared:
 		return 0, lost
 	}
 	seq = from + uint64(sort.Search(int(end-from)+1, func(n int) bool { return t.offsetLocked(i, from+uint64(n)) >= p.Offset }))
