@@ -86,7 +86,7 @@ func (h *Hub) Expire() {
 func (h *Hub) expire(t *topic) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.gone || t.keys == nil {
+	if t.gone || !t.set().Retain || t.set().RetainFor <= 0 { // it may have changed since Expire looked
 		return
 	}
 	now, deleted := h.now(), false

@@ -23,7 +23,7 @@ func (s *Shard) advanceRound(l *laggard) {
 			return
 		}
 		l.turn = false
-		l.round = round{start: l.cursor, end: a.cursor, on: true, careful: !l.round.careful}
+		l.round = round{start: l.cursor, end: a.cursor, on: true, careful: !l.round.careful, told: l.round.told}
 	}
 	upTo := noLow
 	switch {
@@ -61,11 +61,12 @@ func (s *Shard) advanceRound(l *laggard) {
 // gapLocked returns what has to be told to whoever is in round r: values that it
 // should have been sent had to be forgotten.
 func (t *topic) gapLocked(r *round) *Notice {
-	if r.retained || r.start >= t.keys.forgotten {
+	lost := t.keys.lost()
+	if r.retained || max(r.start, r.told) >= lost {
 		return nil
 	}
-	gap := &Notice{Kind: Gap, From: t.positionLocked(r.start), To: t.positionLocked(t.keys.forgotten)}
-	r.start = t.keys.forgotten // the least recent go first: what is left is newer
+	gap := &Notice{Kind: Gap, From: t.positionLocked(max(r.start, r.told)), To: t.positionLocked(lost)}
+	r.start, r.told = max(r.start, t.keys.forgotten), lost // the least recent values go first: what is left is newer
 	r.end = max(r.end, r.start)
 	return gap
 }

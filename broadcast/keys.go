@@ -11,9 +11,10 @@ type keyTable struct {
 	newest uint32
 	size   int // what the values take
 
-	// forgotten is the sequence number of the newest value that had to go to
-	// make room: whoever has come no further has lost something.
-	forgotten uint64
+	// Whoever has come no further than these sequence numbers has lost
+	// something: a value that had to go to make room, the newest of which was
+	// forgotten, or word of a delete, the newest of which was buried.
+	forgotten, buried uint64
 }
 
 // keyValue is the newest message of a key. A tombstone, of kind Delete, is kept
@@ -51,8 +52,8 @@ func (k *keyTable) put(m *Message, seq uint64, at int64) {
 		k.places[m.Key] = i
 	}
 	v := &k.values[i]
-	if cap(v.payload) > 2*len(m.Payload)+64 {
-		v.payload = nil
+	if n := len(m.Payload); cap(v.payload) < n || cap(v.payload) > 2*n+64 {
+		v.payload = nil // not to take more than it needs
 	}
 	v.payload = append(v.payload[:0], m.Payload...)
 	v.event, v.at, v.kind = m.Event, at, m.Kind
@@ -72,10 +73,25 @@ func (k *keyTable) drop(i uint32) {
 	k.free = append(k.free, i)
 }
 
-// makeRoom drops what was changed least recently, tombstones and all, until one
-// more key with a value of n bytes fits.
-func (k *keyTable) makeRoom(maxKeys, maxBytes, n int) {
-	for k.oldest != 0 && (len(k.places) >= maxKeys || k.size+keyCost+n > maxBytes) {
+// lost is the sequence number from which on nothing is.
+func (k *keyTable) lost() uint64 { return max(k.forgotten, k.buried) }
+
+// fits reports whether there is a place for m's key, and room for its value. What does
+// not grow fits.
+func (k *keyTable) fits(m *Message, maxKeys, maxBytes int) bool {
+	more := keyCost + len(m.Key) + len(m.Event) + len(m.Payload)
+	if i, ok := k.places[m.Key]; ok {
+		more -= k.values[i].cost()
+	} else if len(k.places) >= maxKeys {
+		return false
+	}
+	return more <= 0 || k.size+more <= maxBytes
+}
+
+// trim drops what was changed least recently, tombstones and all, but for the
+// newest, until the rest is no more than may be.
+func (k *keyTable) trim(maxKeys, maxBytes int) {
+	for k.oldest != k.newest && (len(k.places) > maxKeys || k.size > maxBytes) {
 		i := k.oldest - 1
 		k.forgotten = k.seqs[i]
 		k.drop(i)
@@ -92,7 +108,7 @@ func (k *keyTable) dropTombstones(before int64) {
 			return
 		}
 		if v.kind == Delete {
-			k.forgotten = k.seqs[i]
+			k.buried = max(k.buried, k.seqs[i])
 			k.drop(i)
 		}
 	}

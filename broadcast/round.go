@@ -7,6 +7,7 @@ import "sort"
 // each key has its turn however often others change (rule C1).
 type round struct {
 	start, end uint64
+	told       uint64 // up to here, gaps were told
 	place      uint32 // where it goes on
 	on         bool
 	careful    bool // what is newer than the audience's cursor is left out: a pass will bring it, or the next round (rule C2)

@@ -106,6 +106,9 @@ func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, 
 	t.mu.Unlock()
 	if r.Recovered {
 		l := s.lag(a, i, from)
+		if l.from.Epoch == "" {
+			l.from = *o.Since // the log has lost it meanwhile
+		}
 		l.live, l.due, l.turn = max(a.cursor, from), true, true
 		if at == ahead {
 			l.ahead = o.Since
@@ -126,10 +129,10 @@ func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, 
 func (t *topic) resumeLocked(p Position, skip uint64, policy Policy, now int64) (seq uint64, at standing, history Position) {
 	oldest := t.historyLocked(now)
 	if policy == Conflate && t.keys != nil {
-		oldest = max(oldest, t.keys.forgotten)
+		oldest = max(oldest, t.keys.lost())
 	}
 	seq, at = t.findLocked(p)
-	if at == lost && policy == Conflate && t.keys != nil && t.set().History == (History{}) && seq >= t.keys.forgotten {
+	if at == lost && policy == Conflate && t.keys != nil && t.set().History == (History{}) && seq >= t.keys.lost() {
 		return seq, held, Position{} // no message need be held: the newest values are
 	}
 	for ; at == held && skip > 0; skip-- {

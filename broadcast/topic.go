@@ -53,16 +53,18 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 			return grown, false, ErrNoRoom
 		}
 	}
-	m.Topic = t.name
+	if m.Topic = t.name; m.Kind == Delete {
+		m.Payload = nil
+	}
 	if duplicate, err = t.numberLocked(m); duplicate || err != nil {
 		return grown, duplicate, err
 	}
-	if t.set().Slow == Conflate {
+	if t.conflatesLocked() {
 		m.Previous = Position{} // what is between need not be sent
 	}
 	t.used = at
 	grown += t.log.append(m, at)
-	return grown + t.keepLocked(m, at), false, nil
+	return grown + t.keepLocked(m, t.log.head, at), false, nil
 }
 
 // checkKeyLocked refuses a message that the topic's keys have no place for.
@@ -70,30 +72,30 @@ func (t *topic) checkKeyLocked(m *Message) error {
 	switch {
 	case m.Kind == Delete && (!t.set().Retain || !t.keys.has(m.Key)):
 		return ErrNoKey
-	case t.keys == nil || !t.set().Retain || t.keys.has(m.Key):
-		return nil
-	case len(t.keys.places) >= t.set().MaxKeys || t.keys.size+keyCost+len(m.Key)+len(m.Payload) > t.set().MaxKeyBytes:
+	case t.set().Retain && m.Kind != Delete && !t.keys.fits(m, t.set().MaxKeys, t.set().MaxKeyBytes):
 		return ErrTooManyKeys
 	}
 	return nil
 }
 
-// keepLocked makes m, which was just appended, its key's newest value. It
-// returns by how many bytes the table of keys grew.
-func (t *topic) keepLocked(m *Message, at int64) (grown int) {
+// keepLocked makes m, which is message seq, its key's newest value. It returns by
+// how many bytes the table of keys grew.
+func (t *topic) keepLocked(m *Message, seq uint64, at int64) (grown int) {
 	k := t.keys
 	if k == nil {
 		return 0
 	}
 	before := k.size
 	if m.Kind == Delete && !t.conflatesLocked() { // nobody has to be told of it by its key
-		k.drop(k.places[m.Key])
+		if i, ok := k.places[m.Key]; ok {
+			k.drop(i)
+		}
+		k.buried = seq // should the topic conflate one day
 		return k.size - before
 	}
-	if !t.set().Retain && !k.has(m.Key) {
-		k.makeRoom(t.set().MaxKeys, t.set().MaxKeyBytes, len(m.Key)+len(m.Payload))
+	if k.put(m, seq, at); !t.set().Retain {
+		k.trim(t.set().MaxKeys, t.set().MaxKeyBytes)
 	}
-	k.put(m, t.log.head, at)
 	return k.size - before
 }
 
@@ -117,9 +119,8 @@ func (t *topic) configureLocked(set *topicSettings) (grown int) {
 		var m Message
 		for seq := t.log.tail + 1; seq <= t.log.head; seq++ {
 			t.log.message(seq, &m)
-			if t.keys.makeRoom(set.MaxKeys, set.MaxKeyBytes, len(m.Key)+len(m.Payload)); m.Kind != Delete {
-				t.keys.put(&m, seq, t.log.at(seq))
-			}
+			t.keepLocked(&m, seq, t.log.at(seq))
+			t.keys.trim(set.MaxKeys, set.MaxKeyBytes)
 		}
 		grown = t.keys.size
 	}
@@ -152,7 +153,7 @@ func (t *topic) historyLocked(now int64) (seq uint64) {
 func (t *topic) messageLocked(seq uint64, m *Message) {
 	t.log.message(seq, m)
 	m.Position, m.Previous = t.positionLocked(seq), Position{}
-	if t.set().Slow != Conflate {
+	if !t.conflatesLocked() {
 		m.Previous = t.positionLocked(seq - 1)
 	}
 }
