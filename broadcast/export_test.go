@@ -307,3 +307,32 @@ func (h *Hub) Shrink(topic string, tail uint64) {
 
 // Advance lets time go by for h. Nobody else may be at work.
 func (h *Hub) Advance(d time.Duration) { h.began = h.began.Add(-d) }
+
+// ExpireTopic is what Expire does with a topic.
+func (h *Hub) ExpireTopic(topic string) {
+	h.mu.RLock()
+	t := h.topics[topic]
+	h.mu.RUnlock()
+	h.expire(t)
+}
+
+// DropTombstones drops all of a topic's, as Sweep does with those that are old.
+func (h *Hub) DropTombstones(topic string) {
+	t := h.lookup(topic)
+	defer t.mu.Unlock()
+	size := t.keys.size
+	t.keys.dropTombstones(h.now() + 1)
+	h.memory.Add(int64(t.keys.size - size))
+}
+
+// Waiting returns how many laggards are on the lists of those that wait.
+func (s *Shard) Waiting() (n int) {
+	for _, a := range s.audiences {
+		if a != nil {
+			for l := a.waiting; l != nil; l = l.nextWaiting {
+				n++
+			}
+		}
+	}
+	return n
+}
