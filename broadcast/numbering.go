@@ -85,6 +85,8 @@ func (t *topic) findLocked(p Position) (seq uint64, at standing) {
 	switch first := t.offsetLocked(i, from); {
 	case end < from || p.Offset < first, p.Offset == first && from > e.start && t.log.tailShared:
 		return 0, lost
+	case p.Offset == first && from == e.start && i == 0 && from > 0: // it stands for all that is left of eras before, too
+		return 0, lost
 	}
 	seq = from + uint64(sort.Search(int(end-from)+1, func(n int) bool { return t.offsetLocked(i, from+uint64(n)) >= p.Offset }))
 	if seq > end || t.offsetLocked(i, seq) > p.Offset {
