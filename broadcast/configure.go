@@ -78,19 +78,24 @@ func (h *Hub) Expire() {
 	}
 	h.expiringMu.Unlock()
 	for _, t := range topics {
-		h.expire(t)
+		for h.expire(t) {
+		}
 	}
 }
 
-// expire deletes the values of t that are too old, as far as the log has room.
-func (h *Hub) expire(t *topic) {
+// expireTurn is how many values expire at a time: the topic's lock is held.
+const expireTurn = 1 << 10
+
+// expire deletes values of t that are too old, as far as the log has room. It
+// reports whether there may be more.
+func (h *Hub) expire(t *topic) (more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.gone || !t.set().Retain || t.set().RetainFor <= 0 { // it may have changed since Expire looked
-		return
+		return false
 	}
-	now, deleted := h.now(), false
-	for p := t.keys.oldest; p != 0; {
+	now, deleted := h.now(), 0
+	for p := t.keys.oldest; p != 0 && deleted < expireTurn; {
 		v := &t.keys.values[p-1]
 		p = v.next
 		if v.at >= now-int64(t.set().RetainFor) {
@@ -104,11 +109,12 @@ func (h *Hub) expire(t *topic) {
 		if err != nil {
 			break // no room: later
 		}
-		deleted = true
+		deleted++
 	}
-	if deleted {
+	if deleted > 0 {
 		t.markLocked()
 	}
+	return deleted == expireTurn
 }
 
 // appendExpiredLocked appends that key is gone. Where the publisher numbers, it has
