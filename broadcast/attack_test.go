@@ -400,3 +400,50 @@ func TestTombstonesGoDuringRound(t *testing.T) {
 		t.Errorf("%d lag when all has been sent", n)
 	}
 }
+
+// TestForgottenErasCannotBeResumed: the place before the oldest era that is known
+// also stands for messages of those before it, so it says too little.
+func TestForgottenErasCannotBeResumed(t *testing.T) {
+	h := newHub(broadcast.Settings{})
+	for era := range 9 { // of which eight are kept
+		for offset := range uint64(2) {
+			p := broadcast.Position{Epoch: fmt.Sprintf("epoch%03d", era), Offset: 1 + offset}
+			if _, err := h.TryPublish("a", broadcast.Message{Position: p}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var all []broadcast.Position
+	if err := h.Messages("a", nil, 100, func(m broadcast.Message) bool { all = append(all, m.Position); return true }); err != nil {
+		t.Fatal(err)
+	}
+	s := newShard(t, h, len(all))
+	for i, p := range all {
+		r := s.subscribe(uint32(i), "a", 1, &p)
+		s.work(future)
+		if got, want := len(s.sockets[i].values(t)), len(all)-i-1; r.Recovered && got != want {
+			t.Errorf("from message %d, of position %v, %d were sent, want %d", i+1, p, got, want)
+		} else if !r.Recovered && i > 1 {
+			t.Errorf("from message %d, of position %v: %+v", i+1, p, r)
+		}
+	}
+}
+
+// TestExpireManyKeys: they go in turns, and all of them.
+func TestExpireManyKeys(t *testing.T) {
+	h := newHub(broadcast.Settings{Retain: true, RetainFor: time.Nanosecond})
+	s := newShard(t, h, 1)
+	for i := range 3000 {
+		put(t, h, "a", fmt.Sprint(i), "1")
+	}
+	s.subscribe(0, "a", 1, nil)
+	s.work(future)
+	h.Expire()
+	s.work(future)
+	if got := s.sockets[0].values(t); len(got) != 6000 || got[5999] != "2999-" {
+		t.Errorf("%d messages, want 3000 values and as many deletes", len(got))
+	}
+	if info, _ := h.Topic("a"); info.Keys != 0 {
+		t.Errorf("%d keys are left", info.Keys)
+	}
+}
