@@ -22,19 +22,22 @@ import (
 // topic "storm" that all come at once, each of which resumes from somewhere and
 // sees to it that it gets each message after that, once and in order.
 const (
-	stormHistory = 50 // messages that are there when it begins
-	stormDialing = 64 // clients that connect at a time
+	stormHistory = 50   // messages that are there when it begins
+	stormDialing = 1000 // clients that connect at a time
 	stormRate    = 20 * time.Millisecond
 )
 
-// TestJoinStorm has 10,000 clients subscribe with since in the long run, and 1,500
-// in others, while 50 messages a second are published.
+// TestJoinStorm has 10,000 clients subscribe with since in the long run, fewer in
+// others and under the race detector, while 50 messages a second are published.
 func TestJoinStorm(t *testing.T) {
 	n := 1500
-	if inLongRun() {
+	switch {
+	case raceDetector:
+		n = 300
+	case inLongRun():
 		n = 10_000
 	}
-	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, MaxConnections: n})
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, MaxConnections: n, HandshakeTimeout: time.Minute})
 	first := d.publish("storm", "0")
 	for i := range stormHistory {
 		d.publish("storm", fmt.Sprint(i))
