@@ -134,7 +134,7 @@ func (s *stormClient) join(address string) (err error) {
 		return err
 	}
 	for {
-		_, b, err := s.hear(time.Now().Add(2 * time.Minute))
+		_, b, err := s.hear()
 		if err != nil {
 			return err
 		}
@@ -151,7 +151,7 @@ func (s *stormClient) join(address string) (err error) {
 // stay takes every message until the last, which must come one after the other.
 func (s *stormClient) stay() error {
 	for {
-		_, b, err := s.hear(time.Now().Add(2 * time.Minute))
+		_, b, err := s.hear()
 		if err != nil {
 			return fmt.Errorf("after %d: %w", s.last, err)
 		}

@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// patience is how long a client waits on a machine that has much to do.
+const patience = 2 * time.Minute
+
 // wire is the client's end of a WebSocket that can stop reading at any byte,
 // and go on there.
 type wire struct {
@@ -24,7 +27,7 @@ type wire struct {
 // dialWire opens one whose receive buffer is of so many bytes; 0 leaves it to the
 // kernel. It returns the status that the server answered with.
 func dialWire(address, protocol, query string, buffer int) (w *wire, status int, err error) {
-	dialer := ws.Dialer{Timeout: 20 * time.Second, NetDial: (&net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
+	dialer := ws.Dialer{Timeout: patience, NetDial: (&net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		if buffer > 0 { // before connect(2), which settles the window: tcp(7)
 			c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, buffer) })
 		}
@@ -51,7 +54,7 @@ func dialWire(address, protocol, query string, buffer int) (w *wire, status int,
 
 // say sends a frame.
 func (w *wire) say(op ws.OpCode, payload string) error {
-	w.SetWriteDeadline(time.Now().Add(20 * time.Second))
+	w.SetWriteDeadline(time.Now().Add(patience))
 	_, err := w.Write(ws.MustCompileFrame(ws.MaskFrameInPlace(ws.NewFrame(op, true, []byte(payload)))))
 	return err
 }
@@ -95,8 +98,8 @@ func (w *wire) next() (op ws.OpCode, payload []byte, ok bool) {
 }
 
 // hear waits for the next frame.
-func (w *wire) hear(deadline time.Time) (op ws.OpCode, payload []byte, err error) {
-	for {
+func (w *wire) hear() (op ws.OpCode, payload []byte, err error) {
+	for deadline := time.Now().Add(patience); ; {
 		op, payload, ok := w.next()
 		if ok {
 			return op, payload, nil
