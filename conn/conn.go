@@ -77,6 +77,7 @@ const (
 	shut                         // our side has been shut down
 	pending                      // the owner has not answered yet
 	armed                        // the poller watches output too
+	cut                          // own output found no room and is not whole: nothing more is written
 )
 
 // OverLimit reports whether the connection came when there were as many as the

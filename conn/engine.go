@@ -45,6 +45,7 @@ type Config struct {
 	Shards           int                // 0: GOMAXPROCS; at most MaxShards
 	MaxConns         int                // connections; those above are marked OverLimit. 0: 10,000
 	Headroom         int                // how many above the limit are heard; those beyond are closed at once. 0: 64
+	MaxQueued        int64              // bytes of output that all connections may have waiting; who needs more is cut off. 0: 64 MiB
 	MaxMessage       int                // bytes of an inbound message; 0: 64 KiB
 	HandshakeTimeout time.Duration      // for the whole request head; 0: 5 s
 	CloseTimeout     time.Duration      // for the close handshake; 0: 5 s
@@ -60,6 +61,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Shards, min(runtime.GOMAXPROCS(0), MaxShards))
 	setDefault(&c.MaxConns, 10_000)
 	setDefault(&c.Headroom, 64)
+	setDefault(&c.MaxQueued, 64<<20)
 	setDefault(&c.MaxMessage, 64<<10)
 	setDefault(&c.HandshakeTimeout, 5*time.Second)
 	setDefault(&c.CloseTimeout, 5*time.Second)
@@ -110,6 +112,8 @@ type EngineStats struct {
 	Turned       atomic.Uint64 // closed at once: too far above the limit, or no slot
 	AcceptPauses atomic.Uint64 // times that accept(2) failed and was left alone for a moment
 	Panics       atomic.Uint64
+	QueuedBytes  atomic.Int64  // connections' own output that has not left
+	Cut          atomic.Uint64 // connections cut off because QueuedBytes was at MaxQueued
 }
 
 // New returns an engine that does not run yet.

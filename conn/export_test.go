@@ -237,6 +237,9 @@ func Paused(e *Engine) bool { return anyHas(e, paused) }
 // Reading reports whether a worker has a connection, or will have.
 func Reading(e *Engine) bool { return anyHas(e, scheduled) }
 
+// Linked reports whether a connection is on its shard's entry list.
+func Linked(e *Engine) bool { return anyHas(e, linked) }
+
 func anyHas(e *Engine, bits word) bool {
 	for _, s := range e.shards {
 		for slot := range s.table.used.Load() {

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 )
 
@@ -97,8 +98,19 @@ func (s *Shard) block(c *Conn) bool {
 // before anything else.
 func (s *Shard) Keep(slot uint32, rest []byte) { s.queue(s.table.at(slot), rest) }
 
-// queue appends to c's own output. c is blocked.
+// queue appends to c's own output. c is blocked. Where all output together is at
+// its limit there is no room to say anything, and c is cut off.
 func (s *Shard) queue(c *Conn, b []byte) {
+	if c.flags&cut != 0 {
+		return
+	}
+	if s.engine.stats.QueuedBytes.Add(int64(len(b))) > s.engine.cfg.MaxQueued {
+		s.engine.stats.QueuedBytes.Add(int64(-len(b)))
+		s.engine.stats.Cut.Add(1)
+		c.flags |= cut
+		s.failed(c)
+		return
+	}
 	if c.out == nil {
 		c.out = s.engine.outputs.get()
 	}
@@ -107,7 +119,6 @@ func (s *Shard) queue(c *Conn, b []byte) {
 		c.out.at = 0
 	}
 	c.out.buf = grow(s.engine.cfg.Buffers, c.out.buf, b)
-	s.stats.QueuedBytes.Add(int64(len(b)))
 	if len(c.out.buf)-c.out.at > maxOutput {
 		s.mine(c, paused, 0)
 	}
@@ -137,10 +148,15 @@ func (s *Shard) Send(c *Conn, b []byte) {
 // resume goes on with c, which was blocked and is writable, and whose bits for
 // that were cleared by whoever calls: own output first, then the owner's.
 func (s *Shard) resume(c *Conn) {
+	if c.flags&cut != 0 { // what it was sent breaks off: its end comes before anything else
+		s.end(c, ws.StatusAbnormalClosure)
+		s.release(c)
+		return
+	}
 	if c.out != nil {
 		n, o := s.write(c, c.out.buf[c.out.at:])
 		c.out.at += n
-		s.stats.QueuedBytes.Add(int64(-n))
+		s.engine.stats.QueuedBytes.Add(int64(-n))
 		if o != Sent {
 			return
 		}
@@ -158,7 +174,7 @@ func (s *Shard) dropOutput(c *Conn) {
 	if c.out == nil {
 		return
 	}
-	s.stats.QueuedBytes.Add(int64(c.out.at - len(c.out.buf)))
+	s.engine.stats.QueuedBytes.Add(int64(c.out.at - len(c.out.buf)))
 	s.engine.cfg.Buffers.Put(c.out.buf)
 	*c.out = output{}
 	s.engine.outputs.put(c.out)

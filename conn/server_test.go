@@ -97,9 +97,9 @@ func (s *server) requireEmpty(tb testing.TB) {
 	tb.Helper()
 	require.Zero(tb, s.Live(), "live connections")
 	require.Zero(tb, s.Buffers().Stats().InUse, "bytes of buffers in use")
+	require.Zero(tb, s.Stats().QueuedBytes.Load(), "queued bytes")
 	for _, shard := range s.Shards() {
 		require.Zero(tb, shard.Live(), "live connections of a shard")
-		require.Zero(tb, shard.Stats().QueuedBytes.Load(), "queued bytes")
 	}
 	if s.quiet {
 		return
@@ -120,12 +120,7 @@ func (s *server) read() (n uint64) {
 	return n
 }
 
-func (s *server) queued() (n int64) {
-	for _, shard := range s.Shards() {
-		n += shard.Stats().QueuedBytes.Load()
-	}
-	return n
-}
+func (s *server) queued() int64 { return s.Stats().QueuedBytes.Load() }
 
 // lastCode is the code of the last Gone.
 func (s *server) lastCode() ws.StatusCode {

@@ -73,7 +73,6 @@ type Shard struct {
 type ShardStats struct {
 	BytesRead    atomic.Uint64
 	BytesWritten atomic.Uint64
-	QueuedBytes  atomic.Int64 // own output that has not left
 	Pings        atomic.Uint64
 }
 

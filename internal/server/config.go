@@ -34,6 +34,7 @@ type Config struct {
 	MaxPages         int           // ordinary HTTP connections on the public door, 64
 	LogLimit         int           // bytes a topic, 4 MiB
 	LogTotal         int64         // bytes, 256 MiB
+	QueueTotal       int64         // bytes of output of connections' own, 64 MiB
 	ResumeWindow     time.Duration // 1 h
 	PingInterval     time.Duration // 0 is never
 	UserTimeout      time.Duration // TCP_USER_TIMEOUT; 0 leaves it to the kernel

@@ -44,6 +44,7 @@ var (
 	descReceived      = desc("received_bytes_total", "Bytes read from connections.")
 	descSent          = desc("sent_bytes_total", "Bytes written to connections.")
 	descOutput        = desc("output_queue_bytes", "Output of connections' own that has not left.")
+	descCut           = desc("connections_cut_total", "Connections cut off because all output queues together were at their limit.")
 	descBuffers       = desc("buffer_bytes", "Pooled buffers, by whether they are in use.", "state")
 	descPages         = desc("http_pages", "Ordinary HTTP connections on the public door.")
 	descPublished     = desc("messages_published_total", "Messages put into a topic's log.")
@@ -115,6 +116,8 @@ func (c collector) collectEngine(m metrics) {
 	m.counter(descTurnedAway, stats.Turned.Load())
 	m.counter(descAcceptPauses, stats.AcceptPauses.Load())
 	m.counter(descCallPanics, stats.Panics.Load())
+	m.gauge(descOutput, float64(stats.QueuedBytes.Load()))
+	m.counter(descCut, stats.Cut.Load())
 	c.counts.upgrades.each(func(result string, n uint64) { m.counter(descUpgrades, n, result) })
 	c.counts.closes.each(func(code string, n uint64) { m.counter(descCloses, n, code) })
 	m.gauge(descPages, float64(c.pages.live.Load()))
@@ -122,7 +125,6 @@ func (c collector) collectEngine(m metrics) {
 
 func (c collector) collectShards(m metrics) {
 	var received, sent, pings uint64
-	var queued int64
 	all, most := 0, 0
 	shards := c.engine.Shards()
 	for i, s := range shards {
@@ -132,7 +134,6 @@ func (c collector) collectShards(m metrics) {
 		received += stats.BytesRead.Load()
 		sent += stats.BytesWritten.Load()
 		pings += stats.Pings.Load()
-		queued += stats.QueuedBytes.Load()
 	}
 	imbalance := 0.0
 	if all > 0 {
@@ -142,7 +143,6 @@ func (c collector) collectShards(m metrics) {
 	m.counter(descReceived, received)
 	m.counter(descSent, sent)
 	m.counter(descPings, pings)
-	m.gauge(descOutput, float64(queued))
 }
 
 func (c collector) collectBroadcast(m metrics) {

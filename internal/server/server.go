@@ -80,6 +80,7 @@ func (s *Server) open() (err error) {
 		Logger:           cfg.Logger,
 		Shards:           cfg.Shards,
 		MaxConns:         cfg.MaxConnections,
+		MaxQueued:        cfg.QueueTotal,
 		MaxMessage:       cfg.MaxMessage,
 		HandshakeTimeout: cfg.HandshakeTimeout,
 		PingInterval:     cfg.PingInterval,
