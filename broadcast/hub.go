@@ -205,10 +205,10 @@ func (h *Hub) append(name string, m *Message, mark bool) (*topic, Receipt, error
 	}
 	grown, duplicate, err := t.appendLocked(m, now)
 	h.memory.Add(int64(grown))
-	if grown < 0 && (err != nil || duplicate) {
-		t.markLocked() // whoever lags may have lost its place (B7)
-	}
 	if err != nil {
+		if grown < 0 {
+			t.markLocked() // whoever lags may have lost its place (B7)
+		}
 		return t, Receipt{}, err
 	}
 	r := Receipt{m.Position, int(t.subscribers.Load()), duplicate}

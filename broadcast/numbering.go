@@ -98,26 +98,36 @@ func (t *topic) findLocked(p Position) (seq uint64, at standing) {
 	return seq, held
 }
 
-// numberLocked gives m, the next message, its position and the one before, and
-// begins an era where the publisher does. duplicate says that a message stood
-// there before; then nothing has changed.
-func (t *topic) numberLocked(m *Message) (duplicate bool, err error) {
+// seenLocked reports whether p is a publisher's own position that is not new.
+func (t *topic) seenLocked(p Position) bool {
+	for i := range t.eras {
+		if e := &t.eras[i]; e.given && e.epoch == p.Epoch {
+			last := e.last
+			if i == len(t.eras)-1 {
+				last = t.offsetLocked(i, t.log.head)
+			}
+			return p.Offset <= last
+		}
+	}
+	return false
+}
+
+// numberLocked gives m, the next message, its position, which is not one that was
+// seen, and the one before, and begins an era where the publisher does.
+func (t *topic) numberLocked(m *Message) error {
 	last := len(t.eras) - 1
 	e, given := &t.eras[last], m.Position.Epoch != ""
 	switch {
 	case m.expired && e.given:
 		m.Previous = t.positionLocked(t.log.head)
 		m.Position = m.Previous
-		return false, nil
+		return nil
 	case given && t.log.head == 0 && e.epoch == m.Position.Epoch:
 		e.base, e.given = m.Position.Offset-1, true
 	case given && (t.log.head == 0 || e.given && e.epoch != m.Position.Epoch):
 		for i := range t.eras {
-			if old := &t.eras[i]; old.epoch == m.Position.Epoch {
-				if m.Position.Offset <= old.last {
-					return true, nil
-				}
-				return false, ErrPositionConflict
+			if t.eras[i].epoch == m.Position.Epoch {
+				return ErrPositionConflict
 			}
 		}
 		e.last = t.offsetLocked(last, t.log.head)
@@ -126,13 +136,11 @@ func (t *topic) numberLocked(m *Message) (duplicate bool, err error) {
 		}
 		t.eras = append(t.eras, era{epoch: m.Position.Epoch, start: t.log.head, base: m.Position.Offset - 1, given: true})
 	case given != e.given:
-		return false, ErrPositionConflict
-	case given && m.Position.Offset <= t.offsetLocked(last, t.log.head):
-		return true, nil
+		return ErrPositionConflict
 	}
 	m.Previous = t.positionLocked(t.log.head)
 	if !given {
 		m.Position = Position{m.Previous.Epoch, m.Previous.Offset + 1}
 	}
-	return false, nil
+	return nil
 }

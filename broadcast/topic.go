@@ -40,6 +40,9 @@ func (t *topic) lowLocked() uint64 {
 // memory of the topic changed. duplicate says that a publisher's own position was
 // there before; then nothing is appended.
 func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, err error) {
+	if t.seenLocked(m.Position) { // before all else: a retry of a delete finds no key
+		return 0, true, nil
+	}
 	if err = t.checkKeyLocked(m); err != nil {
 		return 0, false, err
 	}
@@ -56,8 +59,8 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 	if m.Topic = t.name; m.Kind == Delete {
 		m.Payload = nil
 	}
-	if duplicate, err = t.numberLocked(m); duplicate || err != nil {
-		return grown, duplicate, err
+	if err = t.numberLocked(m); err != nil {
+		return grown, false, err
 	}
 	if t.conflatesLocked() {
 		m.Previous = Position{} // what is between need not be sent
