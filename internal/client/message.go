@@ -59,6 +59,7 @@ type envelope struct {
 	Base64    *string         `json:"base64"`
 	Retained  bool            `json:"retained"`
 	Recovered *bool           `json:"recovered"`
+	Retain    bool            `json:"retain"`
 	History   string          `json:"history"`
 	Policy    string          `json:"policy"`
 	From      string          `json:"from"`

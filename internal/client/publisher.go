@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -37,6 +38,9 @@ type Draft struct {
 	Event   string
 	Kind    Kind
 	Payload []byte
+
+	ID       string // by which the server knows a repetition; "" means none
+	Position string // EPOCH:OFFSET, where the publisher numbers the topic's messages; "" where the server does
 }
 
 // Receipt is what the server acknowledges a message with.
@@ -80,7 +84,8 @@ func (p *Publisher) Close() { p.http.CloseIdleConnections() }
 // Publish posts one message. The error is an *UnreachableError where no server
 // answered and a *StatusError where it refused.
 func (p *Publisher) Publish(ctx context.Context, d Draft) (Receipt, error) {
-	header := http.Header{"Content-Type": {d.Kind.contentType()}}
+	header := d.numbering()
+	header.Set("Content-Type", d.Kind.contentType())
 	if d.Key != "" {
 		header.Set("Pushd-Key", d.Key)
 	}
@@ -88,15 +93,36 @@ func (p *Publisher) Publish(ctx context.Context, d Draft) (Receipt, error) {
 		header.Set("Pushd-Event", d.Event)
 	}
 	var receipt Receipt
-	path := "/v1/topics/" + url.PathEscape(d.Topic) + "/messages"
-	err := p.post(ctx, path, header, d.Payload, &receipt)
+	err := p.ask(ctx, http.MethodPost, messagesPath(d.Topic), header, d.Payload, &receipt)
 	return receipt, err
 }
 
-// post sends body and decodes the answer's JSON into answer, also where the
+// Delete deletes what d.Topic retains under d.Key. The errors are those of
+// Publish; where nothing is retained it is a *StatusError of 404.
+func (p *Publisher) Delete(ctx context.Context, d Draft) (Receipt, error) {
+	var receipt Receipt
+	err := p.ask(ctx, http.MethodDelete, messagesPath(d.Topic)+"?key="+url.QueryEscape(d.Key), d.numbering(), nil, &receipt)
+	return receipt, err
+}
+
+func messagesPath(topic string) string { return "/v1/topics/" + url.PathEscape(topic) + "/messages" }
+
+// numbering returns the headers that say where d stands and what it is called.
+func (d Draft) numbering() http.Header {
+	header := make(http.Header)
+	if d.Position != "" {
+		header.Set("Pushd-Position", d.Position)
+	}
+	if d.ID != "" { // a string of a structured field: RFC 9651, 3.3.3
+		header.Set("Idempotency-Key", `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(d.ID)+`"`)
+	}
+	return header
+}
+
+// ask sends body and decodes the answer's JSON into answer, also where the
 // status is not 200: then the error is a *StatusError.
-func (p *Publisher) post(ctx context.Context, path string, header http.Header, body []byte, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, bytes.NewReader(body))
+func (p *Publisher) ask(ctx context.Context, method, path string, header http.Header, body []byte, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, method, p.base+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -67,6 +67,29 @@ func TestPublish(t *testing.T) {
 	}
 }
 
+func TestNumberingAndDelete(t *testing.T) {
+	var got *http.Request
+	p := publisher(t, client.PublisherConfig{Admin: admin(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		io.WriteString(w, `{"topic":"a","epoch":"e","offset":7,"duplicate":true}`)
+	})})
+	d := client.Draft{Topic: "a", Key: "k&1", ID: `a"b\c`, Position: "e:7"}
+	for method, call := range map[string]func(context.Context, client.Draft) (client.Receipt, error){"POST": p.Publish, "DELETE": p.Delete} {
+		receipt, err := call(context.Background(), d)
+		require.NoError(t, err)
+		require.True(t, receipt.Duplicate)
+		require.Equal(t, method, got.Method)
+		require.Equal(t, "/v1/topics/a/messages", got.URL.Path)
+		require.Equal(t, "e:7", got.Header.Get("Pushd-Position"))
+		require.Equal(t, `"a\"b\\c"`, got.Header.Get("Idempotency-Key"))
+		require.Equal(t, method == "DELETE", got.URL.Query().Get("key") == d.Key)
+	}
+	_, err := p.Publish(context.Background(), client.Draft{Topic: "a"})
+	require.NoError(t, err)
+	require.NotContains(t, got.Header, "Idempotency-Key")
+	require.NotContains(t, got.Header, "Pushd-Position")
+}
+
 func TestPublishRefused(t *testing.T) {
 	address := admin(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "3")

@@ -66,6 +66,18 @@ func TestResumesFrom(t *testing.T) {
 			[]string{subscribed(`"position":"e:40","recovered":false,"history":"e:12"`)}, "e:12"},
 		{"not recovered, and the log has nothing", "e:2",
 			[]string{subscribed(`"position":"e:40","recovered":false,"history":"e:40"`)}, "e:40"},
+		{"not recovered, but all that is retained follows", "e:2",
+			[]string{subscribed(`"position":"e:40","recovered":false,"history":"e:12","retain":true`)}, ""},
+		{"some of what is retained came", "",
+			[]string{subscribed(`"position":"e:4","retain":true`), retained("e:0")}, "e:0"},
+		{"all of it came", "",
+			[]string{subscribed(`"position":"e:4","retain":true`), retained("e:0"), `{"op":"live","topic":"news"}`}, "e:4"},
+		{"it came, and news", "",
+			[]string{subscribed(`"position":"e:4","retain":true`), retained("e:0"), retained("e:4"), `{"op":"live","topic":"news"}`, message("e:5", "5")}, "e:5"},
+		{"a key was deleted", "",
+			[]string{subscribed(`"position":"e:4"`), `{"op":"delete","topic":"news","key":"k","position":"e:5","previous":"e:4"}`}, "e:5"},
+		{"within a round", "",
+			[]string{subscribed(`"position":"e:4","policy":"conflate"`), message("e:4", "1"), message("e:9", "2"), message("e:9", "3")}, "e:9"},
 		{"another epoch", "e:9",
 			[]string{subscribed(`"position":"f:3","recovered":false`), message("f:4", "4")}, "f:4"},
 	} {
@@ -79,6 +91,60 @@ func TestResumesFrom(t *testing.T) {
 			require.Equal(t, []asked{{"news", c.want}}, again)
 		})
 	}
+}
+
+func retained(position string) string {
+	return `{"op":"message","topic":"news","position":"` + position + `","retained":true,"text":""}`
+}
+
+// Deleted keys stand among the messages, and those that expired where the message
+// before stands: that is neither a repeat nor a hole.
+func TestDeleted(t *testing.T) {
+	deleted := func(key, position, previous string) string {
+		return `{"op":"delete","topic":"news","key":"` + key + `","position":"` + position + `","previous":"` + previous + `"}`
+	}
+	address := serve(t, func(p *peer) {
+		p.greet()
+		p.send(subscribed(`"position":"e:4","retain":true`), retained("e:0"), retained("e:4"), `{"op":"live","topic":"news"}`,
+			deleted("a", "e:5", "e:4"), deleted("b", "e:5", "e:5"), deleted("a", "e:5", "e:4"),
+			`{"op":"message","topic":"news","position":"e:6","previous":"e:5","text":""}`)
+		p.waiting()
+	})
+	r, err := run(t, 5, client.Config{URL: address})
+	require.NoError(t, err)
+	require.Empty(t, r.lost)
+	require.Equal(t, []string{"e:0", "e:4", "e:5", "e:5", "e:6"}, positions(r))
+	for i, m := range r.messages {
+		require.Equal(t, i < 2, m.Retained)
+		require.Equal(t, i == 2 || i == 3, m.Deleted)
+	}
+}
+
+// A user's topic is subscribed to before we ask, and cannot be left: what comes
+// before the answer to our command comes again.
+func TestUserTopic(t *testing.T) {
+	const topic = "$user.42"
+	own := func(members string) string { return `{"topic":"` + topic + `",` + members + `}` }
+	var asked []string
+	address := serve(t, func(p *peer) {
+		p.send(`{"op":"welcome","version":1,"ping_ms":25000}`, own(`"op":"subscribed","position":"e:8","policy":"disconnect"`),
+			own(`"op":"message","position":"e:9","previous":"e:8","text":"early"`))
+		asked = append(asked, p.receive())
+		p.send(own(`"op":"subscribed","id":1,"position":"e:9","recovered":false,"history":"e:7","policy":"disconnect"`))
+		asked = append(asked, p.receive())
+		p.send(own(`"op":"subscribed","id":2,"position":"e:9","recovered":true,"policy":"disconnect"`),
+			own(`"op":"message","position":"e:8","previous":"e:7","text":""`), own(`"op":"message","position":"e:9","previous":"e:8","text":""`))
+		p.waiting()
+	})
+	r, err := run(t, 2, client.Config{URL: address, Topics: []string{topic}, Since: "e:5", MaxRate: 2})
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		`{"op":"subscribe","id":1,"topics":[{"name":"$user.42","since":"e:5","max_rate":2}]}`,
+		`{"op":"subscribe","id":2,"topics":[{"name":"$user.42","since":"e:7","max_rate":2}]}`,
+	}, asked)
+	require.Equal(t, []string{"e:8", "e:9"}, positions(r))
+	require.Empty(t, r.lost)
+	require.Len(t, r.gaps, 1)
 }
 
 // Where the server cannot go on from since, delivery has begun live: what it

@@ -139,6 +139,9 @@ func (c *session) handle(b []byte) error {
 		c.silence = time.Duration(e.PingMS) * time.Millisecond * 5 / 2
 		return c.subscribe()
 	case "subscribed":
+		if e.ID == 0 && isUser(e.Topic) { // by the URL: the answer to our command follows
+			return nil
+		}
 		gap, ok := t.subscribed(e)
 		if ok && c.cfg.OnGap != nil {
 			c.cfg.OnGap(gap)
@@ -165,11 +168,10 @@ func (c *session) handle(b []byte) error {
 // deliver hands a message on, unless it is a repeat.
 func (c *session) deliver(t *topicState, b []byte) error {
 	e := &c.env
-	deleted := e.Op == "delete"
-	if !deleted && !t.accept(e) {
+	if !t.accept(e) {
 		return nil
 	}
-	if !deleted && t.missing(e) { // then resume may bring them
+	if t.missing(e) { // then resume may bring them
 		return fmt.Errorf("messages of %s are missing between %s and %s", e.Topic, t.resume, e.Position)
 	}
 	payload, err := e.payload()
@@ -177,15 +179,13 @@ func (c *session) deliver(t *topicState, b []byte) error {
 		return stop(err)
 	}
 	c.msg = Message{Topic: e.Topic, Position: e.Position, Event: e.Event, Key: e.Key,
-		Payload: payload, Envelope: b, Retained: e.Retained, Deleted: deleted}
+		Payload: payload, Envelope: b, Retained: e.Retained, Deleted: e.Op == "delete"}
 	if c.cfg.OnMessage != nil {
 		if err := c.cfg.OnMessage(&c.msg); err != nil {
 			return stop(err)
 		}
 	}
-	if !deleted {
-		t.delivered(e)
-	}
+	t.delivered(e)
 	return nil
 }
 
@@ -204,6 +204,9 @@ func (c *session) subscribe() error {
 
 // again subscribes anew to a topic that has begun live.
 func (c *session) again(name string) error {
+	if isUser(name) { // which cannot be left, and may be subscribed to as often as one likes
+		return c.ask([]string{name})
+	}
 	if err := c.command("unsubscribe", []string{name}); err != nil {
 		return err
 	}
@@ -212,12 +215,15 @@ func (c *session) again(name string) error {
 
 func (c *session) ask(names []string) error {
 	type topic struct {
-		Name  string `json:"name"`
-		Since string `json:"since,omitempty"`
+		Name    string  `json:"name"`
+		Since   string  `json:"since,omitempty"`
+		MaxRate float64 `json:"max_rate,omitempty"`
 	}
 	var topics []topic
 	for _, name := range names {
-		topics = append(topics, topic{name, c.topics[name].resume})
+		t := c.topics[name]
+		t.muted = t.muted || isUser(name) // what comes before the answer, the URL had subscribed to
+		topics = append(topics, topic{name, t.resume, c.cfg.MaxRate})
 	}
 	return c.command("subscribe", topics)
 }

@@ -34,18 +34,20 @@ type Rejected struct {
 
 // Summary counts what became of the lines. Blank ones do not count.
 type Summary struct {
-	Lines    int
-	Accepted int
-	Rejected int
-	Took     time.Duration
+	Lines      int
+	Accepted   int
+	Duplicates int // of those accepted: they had been published before
+	Rejected   int
+	Took       time.Duration
 }
 
 // progress is the server's answer to a batch.
 type progress struct {
-	Lines    int        `json:"lines"`
-	Accepted int        `json:"accepted"`
-	Rejected int        `json:"rejected"`
-	Errors   []Rejected `json:"errors"`
+	Lines      int        `json:"lines"`
+	Accepted   int        `json:"accepted"`
+	Duplicates int        `json:"duplicates"`
+	Rejected   int        `json:"rejected"`
+	Errors     []Rejected `json:"errors"`
 }
 
 // Stream publishes r line by line, in requests of bounded size, one after the
@@ -109,10 +111,11 @@ func (p *Publisher) send(ctx context.Context, b batch, cfg StreamConfig, sum *Su
 	for len(b.numbers) > 0 {
 		var answer progress
 		header := http.Header{"Content-Type": {"application/x-ndjson"}}
-		err := p.post(ctx, "/v1/messages", header, b.body, &answer)
+		err := p.ask(ctx, http.MethodPost, "/v1/messages", header, b.body, &answer)
 		taken := min(max(answer.Lines, 0), len(b.numbers))
 		sum.Lines += taken
 		sum.Accepted += answer.Accepted
+		sum.Duplicates += answer.Duplicates
 		sum.Rejected += answer.Rejected
 		for _, r := range answer.Errors {
 			if cfg.OnReject != nil && 0 < r.Line && r.Line <= len(b.numbers) {

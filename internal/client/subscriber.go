@@ -15,6 +15,10 @@ type Config struct {
 	Topics []string // at least one
 	Since  string   // the position to begin after, in each topic; "" means now
 
+	// MaxRate is how many values of each key a second are wanted at most, of
+	// topics that conflate: 0.1 or more, or 0 for as many as come.
+	MaxRate float64
+
 	// Token gives the bearer token. It is asked before each attempt, so that
 	// a renewed token is used. nil means none.
 	Token func() (string, error)
