@@ -61,7 +61,12 @@ func TestUsage(t *testing.T) {
 		{"unknown flag", []string{"serve", "--lisen", "x"}, `did you mean "--listen"?`},
 		{"publish without data", []string{"publish", "a"}, "nothing to publish: expected TOPIC DATA, TOPIC - or --ndjson FILE"},
 		{"publish both ways", []string{"publish", "a", "1", "--ndjson", "-"}, "expected no TOPIC beside it"},
-		{"ndjson with a key", []string{"publish", "--ndjson", "-", "--key", "k"}, "expected no --key, --event or --type beside it"},
+		{"ndjson with a key", []string{"publish", "--ndjson", "-", "--key", "k"}, "expected no --key, --event, --type, --id, --position or --delete beside it"},
+		{"ndjson with an id", []string{"publish", "--ndjson", "-", "--id", "i"}, "expected no --key, --event, --type, --id, --position or --delete beside it"},
+		{"delete without a key", []string{"publish", "a", "--delete"}, "--delete: expected TOPIC and --key"},
+		{"delete with a value", []string{"publish", "a", "1", "--delete", "--key", "k"}, "expected no DATA"},
+		{"lines of one id", []string{"publish", "a", "-", "--id", "i"}, "they are of one message"},
+		{"bad rate", []string{"subscribe", "a", "--max-rate=0.01"}, "--max-rate: 0.01: expected 0.1 or more, or 0"},
 		{"pace without lines", []string{"publish", "a", "1", "--pace"}, "--pace: expected --ndjson"},
 		{"bad pace", []string{"publish", "--ndjson", "-", "--pace=-1"}, `--pace: "-1": expected a number above 0`},
 		{"bad admin", []string{"publish", "a", "1", "--admin", "here"}, `--admin: "here" has no port`},
@@ -139,7 +144,7 @@ func TestPublish(t *testing.T) {
 	r := call{args: []string{"publish", "news", `{"a":1}`}, env: env}.run()
 	require.Equal(t, result{0, "news is at k3f9:42, subscribers: 1,180\n", ""}, r)
 	r = call{args: []string{"publish", "news", "hello", "--format", "json"}, env: env}.run()
-	require.JSONEq(t, `{"topic":"news","position":"k3f9:42","subscribers":1180}`, r.stdout)
+	require.JSONEq(t, `{"topic":"news","position":"k3f9:42","subscribers":1180,"duplicate":false}`, r.stdout)
 	r = call{args: []string{"publish", "news", "-", "--type", "text"}, env: env, stdin: "1\ntwo\n"}.run()
 	require.Zero(t, r.code)
 	require.Contains(t, r.stderr, "2 lines, 2 accepted, 0 rejected")

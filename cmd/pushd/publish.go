@@ -15,14 +15,17 @@ type publishCmd struct {
 	Topic string  `arg:"" optional:"" help:"Topic to publish to."`
 	Data  *string `arg:"" optional:"" help:"The payload; - takes each line of standard input for a message."`
 
-	Key            string `help:"Key, for topics that keep the newest message of each."`
-	Event          string `help:"Event name."`
-	Type           string `default:"auto" enum:"auto,json,text,binary" help:"What the payload is: auto (JSON if it is JSON, else text), json, text or binary."`
-	Ndjson         string `placeholder:"FILE|-" help:"Publish each line, an object with topic and data, text or base64."`
-	Pace           pace   `placeholder:"N" help:"Send lines when their own \"at\" (seconds) says, N times as fast; alone it is 1."`
-	Admin          string `default:"127.0.0.1:8081" help:"The server's admin door: HOST:PORT, URL or unix:PATH."`
-	AdminTokenFile string `placeholder:"FILE" help:"Holds the admin token. PUSHD_ADMIN_TOKEN may hold the token itself."`
-	Format         string `default:"text" enum:"text,json" help:"How to print what the server said: text or json."`
+	Key            *string `help:"Key, for topics that keep the newest message of each."`
+	Event          string  `help:"Event name."`
+	ID             string  `name:"id" help:"Id, by which the server knows a message that it has already."`
+	Position       string  `placeholder:"EPOCH:OFFSET" help:"Position, where the publisher numbers the messages of the topic."`
+	Delete         bool    `help:"Delete what the topic retains under --key, instead of publishing DATA."`
+	Type           string  `default:"auto" enum:"auto,json,text,binary" help:"What the payload is: auto (JSON if it is JSON, else text), json, text or binary."`
+	Ndjson         string  `placeholder:"FILE|-" help:"Publish each line, an object with topic and data, text or base64."`
+	Pace           pace    `placeholder:"N" help:"Send lines when their own \"at\" (seconds) says, N times as fast; alone it is 1."`
+	Admin          string  `default:"127.0.0.1:8081" help:"The server's admin door: HOST:PORT, URL or unix:PATH."`
+	AdminTokenFile string  `placeholder:"FILE" help:"Holds the admin token. PUSHD_ADMIN_TOKEN may hold the token itself."`
+	Format         string  `default:"text" enum:"text,json" help:"How to print what the server said: text or json."`
 }
 
 // Run is called by kong.
@@ -30,9 +33,15 @@ func (c *publishCmd) Run(w *world) error {
 	switch {
 	case c.Ndjson != "" && c.Topic != "":
 		return usagef("--ndjson: the lines name their topics: expected no TOPIC beside it")
-	case c.Ndjson != "" && (c.Key != "" || c.Event != "" || c.Type != "auto"):
-		return usagef("--ndjson: the lines say all of themselves: expected no --key, --event or --type beside it")
-	case c.Ndjson == "" && (c.Topic == "" || c.Data == nil):
+	case c.Ndjson != "" && (c.Key != nil || c.Event != "" || c.Type != "auto" || c.ID != "" || c.Position != "" || c.Delete):
+		return usagef("--ndjson: the lines say all of themselves: expected no --key, --event, --type, --id, --position or --delete beside it")
+	case c.Delete && (c.Topic == "" || c.Key == nil):
+		return usagef("--delete: expected TOPIC and --key, which may be empty: --key=")
+	case c.Delete && (c.Data != nil || c.Event != "" || c.Type != "auto"):
+		return usagef("--delete: a key that is deleted has no value: expected no DATA, --event or --type beside it")
+	case c.Data != nil && *c.Data == "-" && (c.ID != "" || c.Position != ""):
+		return usagef("--id, --position: they are of one message, and - takes many: expected DATA, or --ndjson, whose lines have an id and a position each")
+	case !c.Delete && c.Ndjson == "" && (c.Topic == "" || c.Data == nil):
 		return usagef("nothing to publish: expected TOPIC DATA, TOPIC - or --ndjson FILE")
 	case c.Ndjson == "" && c.Pace != 0:
 		return usagef("--pace: expected --ndjson with it, whose lines say when they are due")
@@ -56,20 +65,34 @@ func (c *publishCmd) Run(w *world) error {
 		}
 		defer file.Close()
 		return c.stream(w, publisher, file, client.StreamConfig{Pace: float64(c.Pace)})
-	case *c.Data == "-":
+	case !c.Delete && *c.Data == "-":
 		return c.stream(w, publisher, w.stdin, client.StreamConfig{Wrap: c.wrap})
 	}
 	return c.one(w, publisher)
 }
 
-// one publishes the argument.
-func (c *publishCmd) one(w *world, publisher *client.Publisher) error {
-	payload := []byte(*c.Data)
-	kind, err := c.kind(payload)
-	if err != nil {
-		return usageError{err}
+// draft returns a message of the flags, without a payload.
+func (c *publishCmd) draft() client.Draft {
+	d := client.Draft{Topic: c.Topic, Event: c.Event, ID: c.ID, Position: c.Position}
+	if c.Key != nil {
+		d.Key = *c.Key
 	}
-	receipt, err := publisher.Publish(w.ctx, client.Draft{Topic: c.Topic, Key: c.Key, Event: c.Event, Kind: kind, Payload: payload})
+	return d
+}
+
+// one publishes the argument, or deletes the key.
+func (c *publishCmd) one(w *world, publisher *client.Publisher) error {
+	d, publish := c.draft(), publisher.Publish
+	if c.Delete {
+		publish = publisher.Delete
+	} else {
+		var err error
+		d.Payload = []byte(*c.Data)
+		if d.Kind, err = c.kind(d.Payload); err != nil {
+			return usageError{err}
+		}
+	}
+	receipt, err := publish(w.ctx, d)
 	if err != nil {
 		return err
 	}
@@ -78,9 +101,14 @@ func (c *publishCmd) one(w *world, publisher *client.Publisher) error {
 			Topic       string `json:"topic"`
 			Position    string `json:"position"`
 			Subscribers int    `json:"subscribers"`
-		}{receipt.Topic, receipt.Position(), receipt.Subscribers})
+			Duplicate   bool   `json:"duplicate"`
+		}{receipt.Topic, receipt.Position(), receipt.Subscribers, receipt.Duplicate})
 	}
-	_, err = fmt.Fprintf(w.stdout, "%s is at %s, subscribers: %s\n", receipt.Topic, receipt.Position(), number(int64(receipt.Subscribers)))
+	before := ""
+	if receipt.Duplicate {
+		before = ", published before"
+	}
+	_, err = fmt.Fprintf(w.stdout, "%s is at %s, subscribers: %s%s\n", receipt.Topic, receipt.Position(), number(int64(receipt.Subscribers)), before)
 	return err
 }
 
@@ -109,7 +137,9 @@ func (c *publishCmd) wrap(dst, line []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.AppendLine(dst, client.Draft{Topic: c.Topic, Key: c.Key, Event: c.Event, Kind: kind, Payload: line})
+	d := c.draft()
+	d.Kind, d.Payload = kind, line
+	return client.AppendLine(dst, d)
 }
 
 // stream publishes lines and sums up.
@@ -120,7 +150,11 @@ func (c *publishCmd) stream(w *world, publisher *client.Publisher, r io.Reader, 
 	if sum.Took > 0 {
 		rate = float64(sum.Accepted) / sum.Took.Seconds()
 	}
-	w.say("%s lines, %s accepted, %s rejected, in %v: %s a second", number(int64(sum.Lines)), number(int64(sum.Accepted)),
+	before := ""
+	if sum.Duplicates > 0 {
+		before = " (" + number(int64(sum.Duplicates)) + " published before)"
+	}
+	w.say("%s lines, %s accepted%s, %s rejected, in %v: %s a second", number(int64(sum.Lines)), number(int64(sum.Accepted)), before,
 		number(int64(sum.Rejected)), sum.Took.Round(time.Millisecond), number(int64(rate)))
 	if err == nil && sum.Rejected > 0 {
 		return errTold
