@@ -4,7 +4,8 @@ GO      ?= go
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-# Settings of single targets: make fuzz FUZZTIME=10s, make run ARGS='--listen :9000'.
+# Settings of single targets: make fuzz FUZZTIME=10s, make run ARGS='--listen :9000',
+# make bench-fanout ARGS='-scenario one -rounds 7'.
 ARGS     ?=
 PKGS     ?= ./...
 COUNT    ?= 1
@@ -21,7 +22,7 @@ DESCRIBED := $(shell git describe --tags --always --dirty 2>/dev/null)
 VERSION   := $(or $(DESCRIBED),dev)
 BUILD     := build -trimpath $(if $(DESCRIBED),,-buildvcs=false) -ldflags '-s -w -X main.version=$(VERSION)'
 
-.PHONY: build install run test bench fuzz lint fmt cross test-foreign clean
+.PHONY: build install run test bench bench-fanout fuzz lint fmt cross test-foreign clean
 
 # Always asked for: Go's build cache knows better than make whether anything changed.
 build:
@@ -48,6 +49,10 @@ test:
 
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) $(PKGS)
+
+# The server beside a bare loop of write(2). ARGS='-write docs/BENCHMARKS.md' renews the tables there.
+bench-fanout: build
+	$(GO) run ./internal/fanout $(ARGS)
 
 # go test -fuzz takes one target of one package at a time.
 fuzz:
