@@ -32,7 +32,7 @@ const BATCH = 128; // topics that one subscribe command may name
  * @property {string} [event]
  * @property {string} [key]
  * @property {string} [position]  opaque; to be kept, and given as `since`, by a page that resumes after a reload
- * @property {boolean} retained  a value from before the subscription
+ * @property {boolean} retained  the newest value of its key from before the subscription
  *
  * @typedef {object} Options
  * @property {string | (() => string | Promise<string>)} [token]  asked before the first connection and after each 4401
@@ -57,8 +57,9 @@ export function connect(url, options) {
  *   recovered    {topic, position}: a topic goes on with nothing missed
  *   gap          {topic, from?, to?, reason}: messages were missed. reason is the server's, or 'expired' where `since`
  *                could not be honoured, or 'missing' where a message does not follow the one before it
+ *   subscribed   {topic, position, policy, maxRate?, retain}: what holds for a topic. retain: its retained values follow
  *   live         {topic}: retained values and replay are over
- *   delete       {topic, key}: a retained key is gone
+ *   delete       {topic, key, position?}: a retained key is gone
  *   message      {data, event?, key?}: a message for this connection alone
  *   error        {code, message, topic?}: the server refused something, or a handler threw (code 'handler'). A topic that
  *                was refused because the server is busy is asked for again, after a random wait
@@ -97,18 +98,19 @@ export class Client {
   }
 
   /**
-   * Calls handler for each message of topic. Handlers of one topic share one subscription: `since` and the retained
+   * Calls handler for each message of topic. Handlers of one topic share one subscription: the options and the retained
    * values go to the first.
-   * @param {string} topic
+   * @param {string} topic  for a connection of a user (?user=ID in the URL) also $user.ID
    * @param {(message: Message) => void} handler
-   * @param {{since?: string}} [options]  since: the position of the last message already seen
+   * @param {{since?: string, maxRate?: number}} [options]  since: the position of the last message already seen; maxRate:
+   *   how many values of each key a second at most, where the topic conflates
    * @returns {{unsubscribe: () => void}}
    */
-  subscribe(topic, handler, { since } = {}) {
+  subscribe(topic, handler, { since, maxRate } = {}) {
     const own = { handler }; // the same function may be given twice
     let t = this.#topics.get(topic);
     if (!t) {
-      this.#topics.set(topic, t = record(since));
+      this.#topics.set(topic, t = record(since, maxRate));
       this.#request(topic);
     }
     t.handlers.add(own);
@@ -118,7 +120,7 @@ export class Client {
         this.#topics.delete(topic);
         this.#clock.clearTimeout(t.timer);
         // A subscribe command that has not left needs no answer to it.
-        if (!this.#pending.delete(topic)) this.#send({ op: 'unsubscribe', id: ++this.#id, topics: [topic] });
+        if (!this.#pending.delete(topic)) this.#leave(topic);
       },
     };
   }
@@ -238,6 +240,7 @@ export class Client {
       case 'welcome': return this.#welcome(m);
       case 'ping': return this.#send({ op: 'pong' });
       case 'subscribed': // no id: the URL named the topic. Another's: the answer to a subscription since given up
+        if (m.id === undefined && isUser(m.topic)) return; // it had to: the answer to our own command follows
         return t && (m.id ?? t.asked) === t.asked && this.#subscribed(t, m);
       case 'message':
         if (m.topic === undefined) return this.#emit('message', { data: payload(m), event: m.event, key: m.key });
@@ -249,7 +252,8 @@ export class Client {
       case 'gap':
         if (t?.ready) t.position = m.to; // the previous of the next message
         return this.#emit('gap', { topic: m.topic, from: m.from, to: m.to, reason: m.reason });
-      case 'delete': return this.#emit('delete', { topic: m.topic, key: m.key });
+      case 'delete':
+        return (!t || t.ready && this.#take(t, m)) && this.#emit('delete', { topic: m.topic, key: m.key, position: m.position });
       case 'published': return this.#settle(m, (p) => p.resolve({ topic: m.topic, position: m.position }));
       case 'error':
         if (this.#settle(m, (p) => p.reject(failure(m.code, m.message)))) return;
@@ -279,11 +283,15 @@ export class Client {
         const topics = names.slice(i, i + BATCH).map((name) => {
           const t = this.#topics.get(name);
           t.asked = id;
-          return { name, since: t.position };
+          return { name, since: t.position, max_rate: t.maxRate };
         });
         this.#send({ op: 'subscribe', id, topics });
       }
     });
+  }
+
+  #leave(topic) {
+    if (!isUser(topic)) this.#send({ op: 'unsubscribe', id: ++this.#id, topics: [topic] });
   }
 
   /** Asks again, later, for the topic that was refused, or for all of the command where the error names none. */
@@ -295,41 +303,49 @@ export class Client {
     }
   }
 
-  #subscribed(t, { topic, position, recovered, history, policy }) {
+  #subscribed(t, { topic, position, recovered, history, policy, max_rate, retain = false }) {
     const since = t.position, again = t.again;
     Object.assign(t, { ready: true, asked: 0, refusals: 0, joined: position, fresh: true, chained: true, again: false });
+    this.#emit('subscribed', { topic, position, policy, maxRate: max_rate, retain });
     if (recovered === true) {
       if (!again) this.#emit('recovered', { topic, position });
     } else if (recovered === false) {
       // Delivery has begun at `position`. What is held from before it has to be asked for, and could meanwhile have
-      // been dropped as well: then this is where it goes on.
-      const ask = !again && history !== undefined && history !== position;
+      // been dropped as well: then this is where it goes on. The newest values of all keys need no history.
+      const ask = !again && !retain && history !== undefined && history !== position;
       t.position = ask ? history : position;
       if (ask) {
         Object.assign(t, { ready: false, again: true });
-        this.#send({ op: 'unsubscribe', id: ++this.#id, topics: [topic] });
+        this.#leave(topic);
         this.#request(topic);
       }
       this.#emit('gap', { topic, from: since, to: t.position, reason: 'expired' });
-    } else if (policy !== 'conflate') {
-      t.position = position; // a conflated topic first sends its values: until 'live', coming back means from the start
     }
+    if (retain) t.position = undefined; // until its values have come, coming back means from the start
+    else if (recovered === undefined) t.position = position;
   }
 
-  #message(t, m) {
+  /** Notes that m has come. False: it had come before. */
+  #take(t, m) {
     if (m.retained) {
       t.chained = false; // a value from the past is no link of the chain
     } else if (m.previous !== undefined) {
-      // Positions are opaque, but they form a chain: what follows a position already passed has been seen.
-      if (t.seen.has(m.previous) || m.position === t.position) return;
+      // Positions are opaque, but they form a chain: what follows a position already passed has been seen. What has the
+      // position of the message before it nobody published: a key has expired.
+      if (t.seen.has(m.previous) || m.position === t.position && m.position !== m.previous) return false;
       if (t.chained && m.previous !== t.position) {
         this.#emit('gap', { topic: m.topic, from: t.position, to: m.previous, reason: 'missing' });
       }
       t.chained = true;
-      if (t.seen.add(m.previous).size > SEEN) t.seen.delete(t.seen.values().next().value);
+      if (m.position !== m.previous && t.seen.add(m.previous).size > SEEN) t.seen.delete(t.seen.values().next().value);
     }
     if (m.position !== undefined) t.position = m.position;
     t.fresh &&= m.retained === true;
+    return true;
+  }
+
+  #message(t, m) {
+    if (!this.#take(t, m)) return;
     const message = { topic: m.topic, data: payload(m), event: m.event, key: m.key, position: m.position, retained: m.retained === true };
     for (const { handler } of [...t.handlers]) this.#call(handler, message);
   }
@@ -369,9 +385,10 @@ export class Client {
 }
 
 /** What is known of one topic. */
-function record(since) {
+function record(since, maxRate) {
   return {
     handlers: new Set(),
+    maxRate,
     position: since, // where to resume
     joined: undefined, // where the subscription began
     asked: 0, // the id of the subscribe command that is to be answered
@@ -383,6 +400,11 @@ function record(since) {
     chained: false, // the next message's `previous` should be `position`
     seen: new Set(), // the newest `previous` of what was delivered
   };
+}
+
+/** A user's topic: its connections are subscribed to it from their first moment to their last, and may be so anew. */
+function isUser(topic) {
+  return topic.startsWith('$user.');
 }
 
 function failure(code, message) {

@@ -153,11 +153,17 @@ test('a topic resumes after the last message seen', async () => {
   assert.deepEqual(h.told('gap'), []);
 });
 
+const round = (position) => ({ op: 'message', topic: 't', position, data: 1 });
+
 for (const [label, frames, want] of [
   ['nothing came: where the subscription began', [reply()], 'e:10'],
   ['the reply did not come: from the beginning', [], undefined],
-  ['conflated, before live: from the beginning', [reply({ policy: 'conflate' })], undefined],
-  ['conflated, live: where it began', [reply({ policy: 'conflate' }), { op: 'live', topic: 't' }], 'e:10'],
+  ['conflated: where it began', [reply({ policy: 'conflate' })], 'e:10'],
+  ['within a round: where the round began', [reply({ policy: 'conflate' }), round('e:10'), round('e:14'), round('e:14')], 'e:14'],
+  ['retained values are to come: from the beginning', [reply({ retain: true })], undefined],
+  ['there were none: where it began', [reply({ retain: true }), { op: 'live', topic: 't' }], 'e:10'],
+  ['not all of them came: from there', [reply({ retain: true }), message(0, { retained: true, previous: undefined })], 'e:0'],
+  ['a key was deleted: its position', [reply(), { op: 'delete', topic: 't', key: 'k', position: 'e:11', previous: 'e:10' }], 'e:11'],
   ['live after newer messages: the newest', [reply(), message(11), { op: 'live', topic: 't' }], 'e:11'],
   ['a retained value: its position', [reply(), message(9, { retained: true })], 'e:9'],
   ['retained values are over: where it began', [reply(), message(9, { retained: true }), { op: 'live', topic: 't' }], 'e:10'],
@@ -251,6 +257,63 @@ test('recovered false is a gap, and what history there is follows', async () => 
   assert.deepEqual(h.sent.at(-1).topics, [{ name: 't', since: 'f:3' }]);
 });
 
+test('recovered false is a gap, and needs no history where the newest values follow', async () => {
+  const h = await subscribed({}, 'e:2');
+  h.ws.push(reply({ recovered: false, history: 'e:7', retain: true }));
+  await settle();
+  assert.equal(h.sent.length, 1);
+  assert.deepEqual(h.told('gap'), [{ on: 'gap', topic: 't', from: 'e:2', to: 'e:10', reason: 'expired' }]);
+  h.ws.push(message(0, { retained: true, previous: undefined }), message(10, { retained: true, previous: undefined }),
+    { op: 'live', topic: 't' }, message(11));
+  assert.deepEqual(numbers(h), [0, 10, 11]);
+  assert.equal(h.told('gap').length, 1);
+});
+
+test('deleted keys stand in the chain; those that expired where the message before stands', async () => {
+  const h = await subscribed();
+  const gone = (n, previous = n - 1) => ({ op: 'delete', topic: 't', key: `k${n}`, position: `e:${n}`, previous: `e:${previous}` });
+  h.ws.push(reply(), message(11), gone(12), gone(12, 12), gone(12, 12), message(13), gone(12), gone(12, 12), message(14), gone(16), message(17));
+  assert.deepEqual(numbers(h), [11, 13, 14, 17]);
+  assert.deepEqual(h.told('delete').map((d) => [d.key, d.position]), [['k12', 'e:12'], ['k12', 'e:12'], ['k12', 'e:12'], ['k16', 'e:16']]);
+  assert.deepEqual(h.told('gap').map((g) => [g.from, g.to]), [['e:14', 'e:15']]);
+});
+
+test('a delete that conflates is told, and one of an earlier subscription not', async () => {
+  const h = await subscribed();
+  h.ws.push({ op: 'delete', topic: 't', key: 'old', position: 'e:9' });
+  h.ws.push(reply({ policy: 'conflate' }), { op: 'delete', topic: 't', key: 'a', position: 'e:10' }, { op: 'delete', topic: 't', key: 'b', position: 'e:10' });
+  assert.deepEqual(h.told('delete').map((d) => d.key), ['a', 'b']);
+});
+
+test('what holds for a topic is asked for and told', async () => {
+  const h = await start();
+  const told = [];
+  h.client.on('subscribed', (s) => told.push(s));
+  h.client.subscribe('t', () => {}, { maxRate: 2.5 });
+  await h.welcome();
+  assert.deepEqual(h.sent[0].topics, [{ name: 't', max_rate: 2.5 }]);
+  h.ws.push(reply({ policy: 'conflate', max_rate: 2, retain: true }));
+  assert.deepEqual(told, [{ topic: 't', position: 'e:10', policy: 'conflate', maxRate: 2, retain: true }]);
+});
+
+test("a user's topic is subscribed to anew, and never left", async () => {
+  const h = await start();
+  const got = [], topic = '$user.42';
+  const sub = h.client.subscribe(topic, (m) => got.push(m.data), { since: 'e:5' });
+  await h.welcome();
+  h.ws.push(reply({ id: undefined, topic }), message(11, { topic })); // by the URL
+  assert.deepEqual(got, []);
+  h.ws.push(reply({ topic, position: 'e:11', recovered: false, history: 'e:9' }));
+  await settle();
+  assert.deepEqual(h.sent.map((c) => [c.op, c.topics[0].since]), [['subscribe', 'e:5'], ['subscribe', 'e:9']]);
+  h.ws.push(reply({ id: 2, topic, position: 'e:11', recovered: true }), message(10, { topic }), message(11, { topic }), { op: 'live', topic });
+  assert.deepEqual(got, [10, 11]);
+  sub.unsubscribe();
+  h.ws.push(message(12, { topic }));
+  assert.deepEqual(got, [10, 11]);
+  assert.equal(h.sent.length, 2);
+});
+
 test('history that is gone too is not asked for twice', async () => {
   const h = await subscribed({}, 'e:2');
   h.ws.push(reply({ recovered: false, history: 'e:7' }));
@@ -307,7 +370,7 @@ test('publish: payloads, answer, refusal', async () => {
 
 test('errors and other news are told', async () => {
   const h = await subscribed();
-  h.ws.push({ op: 'error', id: 1, code: 'forbidden', message: 'not yours', topic: 't' }, { op: 'delete', topic: 't', key: 'A' },
+  h.ws.push({ op: 'error', id: 1, code: 'forbidden', message: 'not yours', topic: 't' }, { op: 'delete', topic: 'of the URL', key: 'A' },
     { op: 'live', topic: 't' }, { op: 'unheard of' });
   h.ws.push(null, 7);
   h.ws.onmessage({ data: 'not json' });
