@@ -28,7 +28,7 @@ func (h *Hub) configure(t *topic) {
 	s := h.settings(t.name)
 	set := h.sets[s]
 	if set == nil {
-		set = &topicSettings{s.withDefaults(h.cfg.LogLimit), h.cfg.Encoders}
+		set = &topicSettings{s.withDefaults(h.cfg.LogLimit), h}
 		h.sets[s] = set
 	}
 	h.setsMu.Unlock()
@@ -37,7 +37,7 @@ func (h *Hub) configure(t *topic) {
 	if t.gone {
 		return
 	}
-	h.memory.Add(int64(t.configureLocked(set)))
+	t.configureLocked(set)
 	h.expiringMu.Lock()
 	defer h.expiringMu.Unlock()
 	if set.Retain && set.RetainFor > 0 {
@@ -48,10 +48,10 @@ func (h *Hub) configure(t *topic) {
 }
 
 // topicSettings are what many topics share: settings of which no field is zero that
-// has a default, and the dialects.
+// has a default, and what these do not say.
 type topicSettings struct {
 	Settings
-	encoders []Encoder
+	hub *Hub
 }
 
 func (s Settings) withDefaults(logLimit int) Settings {

@@ -22,7 +22,7 @@ type Log struct {
 // NewLog returns an empty log with dialect 0 in use.
 func NewLog(limit int, encoders ...Encoder) *Log {
 	l := &Log{topic: topic{eras: []era{{epoch: "abcdefgh"}}}}
-	l.topic.log = topicLog{set: &topicSettings{Settings{LogLimit: limit}, encoders}, inUse: 1}
+	l.topic.log = topicLog{set: &topicSettings{Settings{LogLimit: limit}, NewHub(Config{Encoders: encoders})}, inUse: 1}
 	l.log = &l.topic.log
 	return l
 }
@@ -156,13 +156,13 @@ func (k *keyTable) check() error {
 // Check reports the first thing about h that cannot be. Nobody else may be at
 // work.
 func (h *Hub) Check() error {
-	memory := 0
+	memory, keys, keyBytes := 0, 0, 0
 	for _, t := range h.topics {
 		t.mu.Lock()
 		err := t.log.check()
 		memory += t.log.memory
 		if t.keys != nil {
-			memory += t.keys.size
+			keys, keyBytes = keys+len(t.keys.places), keyBytes+t.keys.size
 			err = errors.Join(err, t.keys.check())
 		}
 		for _, a := range t.audiences {
@@ -174,6 +174,9 @@ func (h *Hub) Check() error {
 		if err != nil {
 			return fmt.Errorf("topic %s: %w", t.name, err)
 		}
+	}
+	if k, b := h.keys.keys.Load(), h.keys.bytes.Load(); k != int64(keys) || b != int64(keyBytes) {
+		return fmt.Errorf("%d keys of %d bytes, the tables have %d of %d", k, b, keys, keyBytes)
 	}
 	if n := h.memory.Load(); n != int64(memory) {
 		return fmt.Errorf("memory is %d, the chunks have %d", n, memory)
@@ -320,9 +323,7 @@ func (h *Hub) ExpireTopic(topic string) {
 func (h *Hub) DropTombstones(topic string) {
 	t := h.lookup(topic)
 	defer t.mu.Unlock()
-	size := t.keys.size
 	t.keys.dropTombstones(h.now() + 1)
-	h.memory.Add(int64(t.keys.size - size))
 }
 
 // Waiting returns how many laggards are on the lists of those that wait.

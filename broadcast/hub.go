@@ -18,7 +18,7 @@ var (
 	ErrNoRoom        = errors.New("no room in the log: a pass holds its oldest messages")
 	ErrTooManyTopics = errors.New("too many topics")
 	ErrTooManyUsers  = errors.New("too many users")
-	ErrTooLarge      = errors.New("message larger than a quarter of the topic's log limit")
+	ErrTooLarge      = errors.New("message larger than a quarter of what a log may hold")
 	ErrAlready       = errors.New("already subscribed")
 
 	ErrPositionConflict = errors.New("the topic is numbered in another way: by its publisher, by itself, or under an epoch that has ended")
@@ -36,6 +36,7 @@ type Config struct {
 
 	LogLimit     int           // bytes a topic's log may hold, where its settings do not say; 0: 4 MiB, at least 4 KiB
 	MemoryLimit  int64         // bytes all logs may take, counted by capacity; 0: 256 MiB
+	KeyLimit     int64         // bytes the newest values of all keys may take; 0: 64 MiB
 	MaxTopics    int           // but for those of users; 0: 100,000
 	MaxUsers     int           // topics that begin with [UserPrefix]; 0: 1,000,000
 	MaxIDs       int           // ids of messages that are remembered; 0: 131,072
@@ -58,6 +59,9 @@ func (c Config) withDefaults() Config {
 	c.LogLimit = max(c.LogLimit, minLogLimit)
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = 256 << 20
+	}
+	if c.KeyLimit == 0 {
+		c.KeyLimit = 64 << 20
 	}
 	if c.ResumeWindow == 0 {
 		c.ResumeWindow = time.Hour
@@ -82,8 +86,7 @@ type Hub struct {
 	memory    atomic.Int64 // of all logs, by capacity of their chunks
 	published atomic.Uint64
 	waiting   atomic.Int64
-	keys      atomic.Int64 // and what they take, when Sweep last looked
-	keyBytes  atomic.Int64
+	keys      keyTotal
 
 	reclaimMu sync.Mutex
 	fruitless int64 // when reclaiming last found too little
@@ -107,10 +110,12 @@ type Hub struct {
 // NewHub returns an empty hub.
 func NewHub(cfg Config) *Hub {
 	cfg = cfg.withDefaults()
-	return &Hub{
+	h := &Hub{
 		cfg: cfg, began: time.Now(), topics: make(map[string]*topic), settings: cfg.Settings, sets: make(map[Settings]*topicSettings),
 		expiring: make(map[*topic]struct{}), ids: idTable{most: cfg.MaxIDs, keep: int64(cfg.RememberIDs)},
 	}
+	h.keys.limit = cfg.KeyLimit
+	return h
 }
 
 func (h *Hub) now() int64 { return int64(time.Since(h.began)) }
@@ -186,8 +191,8 @@ func (h *Hub) TryPublish(name string, m Message) (Receipt, error) {
 
 // append returns with the topic locked, unless it is nil.
 func (h *Hub) append(name string, m *Message, mark bool) (*topic, Receipt, error) {
-	if cost(m) > h.cfg.LogLimit/4 {
-		return nil, Receipt{}, ErrTooLarge
+	if m.Position.Epoch != "" && m.Position.Offset == 0 {
+		return nil, Receipt{}, ErrPositionConflict
 	}
 	if h.memory.Load() > h.cfg.MemoryLimit-maxChunk && !h.reclaim() {
 		return nil, Receipt{}, ErrNoRoom
@@ -291,7 +296,6 @@ func (h *Hub) reclaim() bool {
 func (h *Hub) Sweep() {
 	before := h.now() - int64(h.cfg.ResumeWindow)
 	var old []*topic
-	keys, keyBytes := 0, 0
 	h.mu.RLock()
 	for _, t := range h.topics {
 		t.mu.Lock()
@@ -299,16 +303,11 @@ func (h *Hub) Sweep() {
 			old = append(old, t)
 		}
 		if t.keys != nil {
-			size := t.keys.size
 			t.keys.dropTombstones(h.now() - tombstoneAge)
-			h.memory.Add(int64(t.keys.size - size))
-			keys, keyBytes = keys+len(t.keys.places), keyBytes+t.keys.size
 		}
 		t.mu.Unlock()
 	}
 	h.mu.RUnlock()
-	h.keys.Store(int64(keys))
-	h.keyBytes.Store(int64(keyBytes))
 	for _, t := range old {
 		h.forget(t, func() bool { return t.used < before })
 	}
@@ -342,9 +341,7 @@ func (h *Hub) forget(t *topic, still func() bool) {
 		h.users--
 	}
 	h.memory.Add(int64(-t.log.memory))
-	if t.keys != nil {
-		h.memory.Add(int64(-t.keys.size))
-		t.keys = nil
-	}
+	t.keys.release()
+	t.keys = nil
 	t.log = topicLog{set: t.log.set} // reclaim, which may have seen t already, finds nothing to give back again
 }

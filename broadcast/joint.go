@@ -38,7 +38,7 @@ type part struct {
 const (
 	jointMembers   = 4 << 10   // an audience with more goes alone: most of its members have no other news
 	jointEntries   = 256 << 10 // bounds what is gathered at a time
-	jointAudiences = 4 << 10
+	jointAudiences = 1 << 10
 	joinedBytes    = 64 << 10 // and what is copied for one write; what is longer than a quarter of it goes alone
 )
 

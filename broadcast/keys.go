@@ -1,5 +1,7 @@
 package broadcast
 
+import "sync/atomic"
+
 // keyTable knows the newest value of each key of a topic that retains or
 // conflates. The topic's lock guards it.
 type keyTable struct {
@@ -10,6 +12,7 @@ type keyTable struct {
 	oldest uint32 // list of values by sequence: place plus one
 	newest uint32
 	size   int // what the values take
+	total  *keyTotal
 
 	// Whoever has come no further than these sequence numbers has lost
 	// something: a value that had to go to make room, the newest of which was
@@ -32,13 +35,36 @@ const keyCost = 160
 
 func (v *keyValue) cost() int { return keyCost + len(v.key) + len(v.event) + cap(v.payload) }
 
-func newKeyTable() *keyTable { return &keyTable{places: make(map[string]uint32)} }
+// keyTotal is what all tables of a hub have.
+type keyTotal struct {
+	limit int64 // of bytes
+	keys  atomic.Int64
+	bytes atomic.Int64
+}
+
+func newKeyTable(total *keyTotal) *keyTable {
+	return &keyTable{places: make(map[string]uint32), total: total}
+}
+
+// count adds to what is counted.
+func (k *keyTable) count(keys, bytes int) {
+	k.size += bytes
+	k.total.keys.Add(int64(keys))
+	k.total.bytes.Add(int64(bytes))
+}
+
+// release takes k, which nobody will look at any more, out of the total.
+func (k *keyTable) release() {
+	if k != nil {
+		k.count(-len(k.places), -k.size)
+	}
+}
 
 // put makes m, which is message seq, the newest value of its key.
 func (k *keyTable) put(m *Message, seq uint64, at int64) {
 	i, ok := k.places[m.Key]
 	if ok {
-		k.size -= k.values[i].cost()
+		k.count(-1, -k.values[i].cost())
 		k.unlink(i)
 	} else {
 		if n := len(k.free); n > 0 {
@@ -58,14 +84,14 @@ func (k *keyTable) put(m *Message, seq uint64, at int64) {
 	v.payload = append(v.payload[:0], m.Payload...)
 	v.event, v.at, v.kind = m.Event, at, m.Kind
 	k.seqs[i] = seq
-	k.size += v.cost()
+	k.count(1, v.cost())
 	k.link(i)
 }
 
 // drop forgets the value at a place.
 func (k *keyTable) drop(i uint32) {
 	v := &k.values[i]
-	k.size -= v.cost()
+	k.count(-1, -v.cost())
 	k.unlink(i)
 	delete(k.places, v.key)
 	*v = keyValue{}
@@ -85,13 +111,13 @@ func (k *keyTable) fits(m *Message, maxKeys, maxBytes int) bool {
 	} else if len(k.places) >= maxKeys {
 		return false
 	}
-	return more <= 0 || k.size+more <= maxBytes
+	return more <= 0 || k.size+more <= maxBytes && k.total.bytes.Load()+int64(more) <= k.total.limit
 }
 
 // trim drops what was changed least recently, tombstones and all, but for the
 // newest, until the rest is no more than may be.
 func (k *keyTable) trim(maxKeys, maxBytes int) {
-	for k.oldest != k.newest && (len(k.places) > maxKeys || k.size > maxBytes) {
+	for k.oldest != k.newest && (len(k.places) > maxKeys || k.size > maxBytes || k.total.bytes.Load() > k.total.limit) {
 		i := k.oldest - 1
 		k.forgotten = k.seqs[i]
 		k.drop(i)

@@ -2,7 +2,6 @@ package broadcast
 
 import (
 	"slices"
-	"sync"
 )
 
 const (
@@ -63,14 +62,15 @@ func (t tape) find(seq uint64) int {
 type topicLog struct {
 	set *topicSettings // LogLimit bounds the bytes of dialect 0's frames and records
 
-	head       uint64 // sequence number of the newest message; 0 before the first
-	tail       uint64 // messages in (tail, head] are held
-	tailOffset uint64 // of the position of the last that is not
-	size       int    // what limit bounds
-	memory     int    // size, but with chunks by their capacity, in every dialect
-	tapes      []tape // by dialect; nil before the first message
-	inUse      uint32 // the dialects that are encoded, as bits; 0 always is
-	tailShared bool   // tailOffset is also that of the message before: it is an expired delete
+	head       uint64   // sequence number of the newest message; 0 before the first
+	tail       uint64   // messages in (tail, head] are held
+	tailOffset uint64   // of the position of the last that is not
+	size       int      // what limit bounds
+	memory     int      // size, but with chunks by their capacity, in every dialect
+	tapes      []tape   // by dialect; nil before the first message
+	shown      *Message // what encoders are shown, so that the publisher's own can stay on its stack
+	inUse      uint32   // the dialects that are encoded, as bits; 0 always is
+	tailShared bool     // tailOffset is also that of the message before: it is an expired delete
 }
 
 // chunkSize returns the capacity for a tape's next chunk: it grows fourfold, so that a
@@ -84,6 +84,12 @@ func (l *topicLog) chunkSize(t tape, frame int) int {
 	return max(size, frame)
 }
 
+// chunkMost is how many messages a chunk may have: what eviction drops at once
+// counts by its records too.
+func (l *topicLog) chunkMost() int {
+	return min(maxChunk, max(l.set.LogLimit/8, minChunk)) / recordCost
+}
+
 // cost is what a message will add to size, or a little more.
 func cost(m *Message) int {
 	return len(m.Payload) + len(m.Key) + len(m.Event) + maxFrameHeader + recordCost
@@ -91,19 +97,18 @@ func cost(m *Message) int {
 
 const maxFrameHeader = 10 // RFC 6455 section 5.2, without a mask
 
-// messages are what encoders are shown.
-var messages = sync.Pool{New: func() any { return new(Message) }}
-
 // append takes m as the next message, encoded for each dialect in use. It
 // returns by how many bytes the log's memory grew.
 func (l *topicLog) append(m *Message, at int64) (grown int) {
 	l.head++
-	shown := messages.Get().(*Message) // so that the publisher's own can stay on its stack
-	*shown = *m
-	if l.tapes == nil {
-		l.tapes = make([]tape, len(l.set.encoders))
+	if l.shown == nil {
+		l.shown = new(Message)
 	}
-	for d, e := range l.set.encoders {
+	*l.shown = *m
+	if l.tapes == nil {
+		l.tapes = make([]tape, len(l.set.hub.cfg.Encoders))
+	}
+	for d, e := range l.set.hub.cfg.Encoders {
 		if l.inUse&(1<<d) == 0 {
 			continue
 		}
@@ -111,7 +116,7 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 		if t := l.tapes[d]; d == 0 && len(t) > 0 {
 			before = len(t[len(t)-1].data)
 		}
-		c, more := l.appendFrame(&l.tapes[d], e, shown)
+		c, more := l.appendFrame(&l.tapes[d], e, l.shown)
 		grown += more
 		if d == 0 {
 			if more > 0 {
@@ -123,8 +128,7 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 		}
 	}
 	l.memory += grown
-	*shown = Message{} // it was only lent
-	messages.Put(shown)
+	l.shown.Payload = nil // it was only lent
 	return grown
 }
 
@@ -136,7 +140,7 @@ func (l *topicLog) appendFrame(t *tape, e Encoder, m *Message) (c *chunk, grown 
 		room = c.data[len(c.data):]
 	}
 	frame := e.AppendMessage(room, m)
-	if c == nil || len(frame) > cap(room) { // append moved it: it did not fit
+	if c == nil || len(frame) > cap(room) || len(c.ends) >= l.chunkMost() { // append moved it: it did not fit
 		c = &chunk{first: l.head, data: make([]byte, 0, l.chunkSize(*t, len(frame)))}
 		c.data = append(c.data, frame...)
 		*t = append(*t, c)

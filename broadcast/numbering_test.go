@@ -278,6 +278,62 @@ func TestKeyLimits(t *testing.T) {
 	}
 }
 
+// TestKeyTotal: the tables of all topics together have a limit, and a key that is
+// gone keeps no other from its place.
+func TestKeyTotal(t *testing.T) {
+	const value = 160 + 1 + 100
+	retain := true
+	h := broadcast.NewHub(broadcast.Config{Encoders: both, KeyLimit: 20 * value, Settings: func(topic string) broadcast.Settings {
+		if topic == "c" {
+			return broadcast.Settings{Slow: broadcast.Conflate}
+		}
+		return broadcast.Settings{Retain: retain, MaxKeys: 15}
+	}})
+	give := func(topic, key string, kind broadcast.Kind) error {
+		_, err := h.TryPublish(topic, broadcast.Message{Kind: kind, Key: key, Payload: make([]byte, 90)})
+		return err
+	}
+	refused := 0
+	for i := range 30 {
+		for _, topic := range []string{"a", "b", "c"} {
+			if err := give(topic, string(rune('A'+i)), broadcast.Text); err == broadcast.ErrTooManyKeys {
+				refused++
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if st := h.Stats(); refused == 0 || st.KeyBytes > 20*value+value || st.Keys < 18 || st.Keys > 21 {
+		t.Errorf("%d refused, %+v", refused, st)
+	}
+	if err := give("a", "A", broadcast.Delete); err != nil {
+		t.Error(err)
+	}
+	if err := give("a", "new", broadcast.Text); err != nil {
+		t.Errorf("in place of what was deleted: %v", err)
+	}
+	retain = false
+	h.Configure(func(string) broadcast.Settings { return broadcast.Settings{} })
+	if st := h.Stats(); st.Keys != 0 || st.KeyBytes != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestTinyFrames: what eviction drops at once counts by its records too.
+func TestTinyFrames(t *testing.T) {
+	h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 64 << 10})
+	least := uint64(1 << 10)
+	for i := range 5000 {
+		publish(t, h, "a", 1, 2)
+		if info, _ := h.Topic("a"); i > 2000 {
+			least = min(least, info.Position.Offset-info.Oldest.Offset)
+		}
+	}
+	if least < 700 {
+		t.Errorf("at one time the log held %d messages, and has room for %d", least, 64<<10/(64+10))
+	}
+}
+
 // TestExpire: a retained value that is not renewed goes, subscribers are told, and
 // so it is where the publisher numbers.
 func TestExpire(t *testing.T) {

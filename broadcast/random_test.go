@@ -171,13 +171,13 @@ func (p *publisher) step() {
 	clear(m.Payload) // it was copied
 	large := size+len(m.Key)+len(m.Event)+10+64 > p.cfg.LogLimit/4
 	switch {
+	case errors.Is(err, broadcast.ErrNoRoom):
+		p.happened("no room")
+	case errors.Is(err, broadcast.ErrTooManyTopics) && p.cfg.MaxTopics < len(p.topics):
 	case errors.Is(err, broadcast.ErrTooLarge) != large:
 		p.failf("publishing %d bytes with a log limit of %d: %v", size, p.cfg.LogLimit, err)
 	case large:
 		p.happened("too large")
-	case errors.Is(err, broadcast.ErrNoRoom):
-		p.happened("no room")
-	case errors.Is(err, broadcast.ErrTooManyTopics) && p.cfg.MaxTopics < len(p.topics):
 	case err != nil:
 		p.failf("publishing to %s: %v", topic, err)
 	default:

@@ -117,7 +117,7 @@ type HubStats struct {
 	Waiting   int64 // publishers that wait for room
 	Users     int   // topics of users among Topics
 	IDs       int   // of messages that are remembered
-	Keys      int64 // whose newest value is known, and what these take: when Sweep last looked
+	Keys      int64 // whose newest value is known, and what these take
 	KeyBytes  int64
 }
 
@@ -126,7 +126,7 @@ func (h *Hub) Stats() HubStats {
 	h.mu.RLock()
 	n, users := len(h.topics), h.users
 	h.mu.RUnlock()
-	return HubStats{n, h.memory.Load(), h.published.Load(), h.waiting.Load(), users, h.ids.len(), h.keys.Load(), h.keyBytes.Load()}
+	return HubStats{n, h.memory.Load(), h.published.Load(), h.waiting.Load(), users, h.ids.len(), h.keys.keys.Load(), h.keys.bytes.Load()}
 }
 
 // Name returns the name as a string: the topic's own, without allocating, where

@@ -7,8 +7,9 @@ import "sort"
 // each key has its turn however often others change (rule C1).
 type round struct {
 	start, end uint64
-	told       uint64 // up to here, gaps were told
-	place      uint32 // where it goes on
+	told       uint64    // up to here, gaps were told
+	table      *keyTable // which place is in: a reload may make another
+	place      uint32    // where it goes on
 	on         bool
 	careful    bool // what is newer than the audience's cursor is left out: a pass will bring it, or the next round (rule C2)
 	retained   bool // it is a round from zero, for somebody new
@@ -47,6 +48,9 @@ func (f *frames) begun(n int) (messages int, rest []byte) {
 // encodeRoundLocked encodes for dialect d what comes next in r, of values not
 // newer than upTo. It reports whether that is all of it.
 func (t *topic) encodeRoundLocked(r *round, d uint8, upTo uint64, f *frames) (whole bool) {
+	if r.table != t.keys {
+		r.table, r.place = t.keys, 0
+	}
 	f.reset()
 	f.m = Message{Topic: t.name, Retained: r.retained, Position: t.positionLocked(r.start)}
 	next := func(from uint32) uint32 {
@@ -66,7 +70,7 @@ func (t *topic) encodeRoundLocked(r *round, d uint8, upTo uint64, f *frames) (wh
 		}
 		t.keys.message(i, &f.m)
 		before := len(f.data)
-		if f.data = t.set().encoders[d].AppendMessage(f.data, &f.m); len(f.data) > before {
+		if f.data = t.set().hub.cfg.Encoders[d].AppendMessage(f.data, &f.m); len(f.data) > before {
 			f.ends = append(f.ends, uint32(len(f.data)))
 			f.places = append(f.places, i)
 			f.seqs = append(f.seqs, t.keys.seqs[i])

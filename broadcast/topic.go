@@ -1,6 +1,7 @@
 package broadcast
 
 import (
+	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -43,10 +44,13 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 	if t.seenLocked(m.Position) { // before all else: a retry of a delete finds no key
 		return 0, true, nil
 	}
+	need := cost(m)
+	if need > max(t.set().LogLimit, t.set().hub.cfg.LogLimit)/4 {
+		return 0, false, ErrTooLarge
+	}
 	if err = t.checkKeyLocked(m); err != nil {
 		return 0, false, err
 	}
-	need := cost(m)
 	if t.log.size+need > t.set().LogLimit {
 		low := t.lowLocked()
 		for t.log.size+need > t.set().LogLimit && t.log.evictable(low) {
@@ -67,7 +71,8 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 	}
 	t.used = at
 	grown += t.log.append(m, at)
-	return grown + t.keepLocked(m, t.log.head, at), false, nil
+	t.keepLocked(m, t.log.head, at)
+	return grown, false, nil
 }
 
 // checkKeyLocked refuses a message that the topic's keys have no place for.
@@ -75,31 +80,32 @@ func (t *topic) checkKeyLocked(m *Message) error {
 	switch {
 	case m.Kind == Delete && (!t.set().Retain || !t.keys.has(m.Key)):
 		return ErrNoKey
-	case t.set().Retain && m.Kind != Delete && !t.keys.fits(m, t.set().MaxKeys, t.set().MaxKeyBytes):
+	case !t.set().Retain || m.Kind == Delete || t.keys.fits(m, t.set().MaxKeys, t.set().MaxKeyBytes):
+		return nil
+	}
+	t.keys.dropTombstones(math.MaxInt64) // nobody keeps a place by having been deleted
+	if !t.keys.fits(m, t.set().MaxKeys, t.set().MaxKeyBytes) {
 		return ErrTooManyKeys
 	}
 	return nil
 }
 
-// keepLocked makes m, which is message seq, its key's newest value. It returns by
-// how many bytes the table of keys grew.
-func (t *topic) keepLocked(m *Message, seq uint64, at int64) (grown int) {
+// keepLocked makes m, which is message seq, its key's newest value.
+func (t *topic) keepLocked(m *Message, seq uint64, at int64) {
 	k := t.keys
 	if k == nil {
-		return 0
+		return
 	}
-	before := k.size
 	if m.Kind == Delete && !t.conflatesLocked() { // nobody has to be told of it by its key
 		if i, ok := k.places[m.Key]; ok {
 			k.drop(i)
 		}
 		k.buried = seq // should the topic conflate one day
-		return k.size - before
+		return
 	}
 	if k.put(m, seq, at); !t.set().Retain {
 		k.trim(t.set().MaxKeys, t.set().MaxKeyBytes)
 	}
-	return k.size - before
 }
 
 // conflatesLocked reports whether somebody is sent the newest values instead of
@@ -108,16 +114,15 @@ func (t *topic) conflatesLocked() bool {
 	return t.set().Slow == Conflate || slices.ContainsFunc(t.audiences, func(a *audience) bool { return a.policy == Conflate })
 }
 
-// configureLocked has t be as set says. It returns by how many bytes the memory
-// of the topic changed.
-func (t *topic) configureLocked(set *topicSettings) (grown int) {
+// configureLocked has t be as set says.
+func (t *topic) configureLocked(set *topicSettings) {
 	t.log.set = set
 	switch needs := set.Retain || t.conflatesLocked(); {
 	case !needs && t.keys != nil:
-		grown = -t.keys.size
+		t.keys.release()
 		t.keys = nil
 	case needs && t.keys == nil: // as if it had been so while the log was written
-		t.keys = newKeyTable()
+		t.keys = newKeyTable(&set.hub.keys)
 		t.keys.forgotten = t.log.tail
 		var m Message
 		for seq := t.log.tail + 1; seq <= t.log.head; seq++ {
@@ -125,9 +130,7 @@ func (t *topic) configureLocked(set *topicSettings) (grown int) {
 			t.keepLocked(&m, seq, t.log.at(seq))
 			t.keys.trim(set.MaxKeys, set.MaxKeyBytes)
 		}
-		grown = t.keys.size
 	}
-	return grown
 }
 
 // historyLocked returns the sequence number after which a subscriber may resume.
@@ -192,10 +195,11 @@ func (t *topic) removeLocked(a *audience, at int64) (freed int) {
 	t.used = at
 	t.madeRoomLocked()
 	if t.keys != nil && !t.set().Retain && !t.conflatesLocked() {
-		freed, t.keys = t.keys.size, nil
+		t.keys.release()
+		t.keys = nil
 	}
 	if slices.ContainsFunc(t.audiences, func(b *audience) bool { return b.dialect == a.dialect && b.rate == 0 }) {
-		return freed
+		return 0
 	}
-	return freed + t.log.disuse(a.dialect)
+	return t.log.disuse(a.dialect)
 }
