@@ -164,6 +164,7 @@ func (c *settings) server() (server.Config, error) {
 		MaxIDs:           c.MaxIds,
 		LogLimit:         int(c.LogLimit),
 		LogTotal:         int64(c.LogTotal),
+		KeyTotal:         int64(c.KeyTotal),
 		QueueTotal:       int64(c.QueueTotal),
 		ResumeWindow:     c.ResumeWindow,
 		PingInterval:     c.PingInterval,

@@ -32,6 +32,7 @@ type settings struct {
 	MaxIds           int  `default:"131072" help:"Ids of messages that are remembered."`
 	LogLimit         size `default:"4MiB" help:"Bytes that one topic's log keeps."`
 	LogTotal         size `default:"256MiB" help:"Bytes that all logs keep together."`
+	KeyTotal         size `default:"64MiB" help:"Bytes that the newest values of all keys take together, of topics that retain or conflate."`
 	QueueTotal       size `default:"64MiB" help:"Bytes that all connections' own queues keep together: answers, and the rest of frames begun."`
 
 	ResumeWindow     time.Duration `default:"1h" help:"How long a topic without subscribers can be resumed."`
@@ -138,6 +139,7 @@ func (c *settings) checkRanges(src *sources) error {
 		{"max-ids", int64(c.MaxIds), 1, 1 << 26, "", "", number},
 		{"log-limit", int64(c.LogLimit), 4 * (int64(c.MaxMessage) + 1<<10), 16 << 30, "4 times (max-message + 1KiB)", "", bytes},
 		{"log-total", int64(c.LogTotal), int64(c.LogLimit) + 64<<10, 1 << 44, "log-limit + 64KiB", "", bytes},
+		{"key-total", int64(c.KeyTotal), 1 << 20, 1 << 44, "", "", bytes},
 		{"queue-total", int64(c.QueueTotal), 8 * int64(c.MaxMessage), 1 << 44, "8 times max-message", "", bytes},
 		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "", "", duration},
 		{"ping-interval", int64(c.PingInterval), int64(time.Second), int64(time.Hour), "", "off", duration},

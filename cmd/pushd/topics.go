@@ -66,7 +66,7 @@ func (r *ruleReader) readRule(n *yaml.Node, before []server.TopicRule) {
 		{"retain", boolean(&s.Retain)},
 		{"retain_for", from(&s.RetainFor, durations, int64(time.Second), int64(year), "")},
 		{"max_keys", from(&s.MaxKeys, units, 1, 1<<24, "")},
-		{"max_key_bytes", from(&s.MaxKeyBytes, sizes, 1<<10, most, " (log-total - 64KiB)")},
+		{"max_key_bytes", from(&s.MaxKeyBytes, sizes, 1<<10, int64(r.global.KeyTotal), " (key-total)")},
 		{"log", from(&s.LogLimit, sizes, 4<<10, most, " (log-total - 64KiB)")},
 		{"history", r.readHistory},
 	})

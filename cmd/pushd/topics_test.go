@@ -79,7 +79,7 @@ func TestTopicMistakes(t *testing.T) {
 		{"useless keys", a + "max_keys: 5", ":3: topics[0].max_keys: expected nothing without retain: true or slow: conflate"},
 		{"useless key bytes", a + "max_key_bytes: 5KiB", ":3: topics[0].max_key_bytes: expected nothing without retain: true or slow: conflate"},
 		{"key bytes in MB", a + "retain: true\n  max_key_bytes: 4MB",
-			`:4: topics[0].max_key_bytes: "4MB": expected a size such as 65536, 512KiB or 4MiB, from 1KiB to 262080KiB (log-total - 64KiB)`},
+			`:4: topics[0].max_key_bytes: "4MB": expected a size such as 65536, 512KiB or 4MiB, from 1KiB to 64MiB (key-total)`},
 
 		{"small log", a + "log: 1KiB", `:3: topics[0].log: "1KiB": expected a size such as 65536, 512KiB or 4MiB, from 4KiB to 262080KiB (log-total - 64KiB)`},
 		{"huge log", a + "log: 1GiB", `:3: topics[0].log: "1GiB": expected a size such as 65536, 512KiB or 4MiB, from 4KiB to 262080KiB (log-total - 64KiB)`},

@@ -34,6 +34,7 @@ type Config struct {
 	MaxPages         int           // ordinary HTTP connections on the public door, 64
 	LogLimit         int           // bytes a topic, 4 MiB
 	LogTotal         int64         // bytes, 256 MiB
+	KeyTotal         int64         // bytes of the newest values of all keys, 64 MiB
 	QueueTotal       int64         // bytes of output of connections' own, 64 MiB
 	ResumeWindow     time.Duration // 1 h
 	PingInterval     time.Duration // 0 is never
@@ -63,6 +64,7 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxPages, 64)
 	set(&c.LogLimit, 4<<20)
 	set(&c.LogTotal, 256<<20)
+	set(&c.KeyTotal, 64<<20)
 	set(&c.ResumeWindow, time.Hour)
 	set(&c.HandshakeTimeout, 5*time.Second)
 	set(&c.PublishTimeout, 5*time.Second)

@@ -58,6 +58,7 @@ func (s *Server) open() (err error) {
 		Settings:     byPattern(cfg.Topics),
 		LogLimit:     cfg.LogLimit,
 		MemoryLimit:  cfg.LogTotal,
+		KeyLimit:     cfg.KeyTotal,
 		MaxTopics:    cfg.MaxTopics,
 		MaxUsers:     cfg.MaxUsers,
 		MaxIDs:       cfg.MaxIDs,
