@@ -39,3 +39,23 @@ func TestParseIdempotencyKey(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is taken may be an id, and in quotes it is the same.
+func FuzzIdempotencyKey(f *testing.F) {
+	for _, s := range []string{`"8e03978e"`, "8e03978e", `"a\"b\\c"`, `a\b`, `"`, `""`, `"a";b`, "\xff", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		id, err := dialect.ParseIdempotencyKey(s)
+		if err != nil {
+			wantError(t, s, err, "bad_request", "Idempotency-Key")
+			return
+		}
+		if err := dialect.CheckID(id); err != nil {
+			t.Errorf("%q was read as %q: %v", s, id, err)
+		}
+		if again, err := dialect.ParseIdempotencyKey(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(id) + `"`); again != id || err != nil {
+			t.Errorf("%q was read as %q, which in quotes is %q: %v", s, id, again, err)
+		}
+	})
+}

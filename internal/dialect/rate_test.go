@@ -1,6 +1,7 @@
 package dialect_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/pushd/pushd/internal/dialect"
@@ -27,4 +28,19 @@ func TestParseRate(t *testing.T) {
 			wantError(t, c.in, err, "bad_request", "at least 0.1")
 		}
 	}
+}
+
+func FuzzRate(f *testing.F) {
+	for _, s := range []string{"0.1", "2.5", "50", "51", "1e999", "-0", "0x1", "1_0", "NaN", " 1", "1 ", "1e-1", `"1"`, "[1]"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		rate, err := dialect.ParseRate(s)
+		var number json.Number
+		if err != nil {
+			wantError(t, s, err, "bad_request", "max_rate")
+		} else if json.Unmarshal([]byte(s), &number) != nil || rate != 0 && (rate < 0.1 || rate > 50) {
+			t.Errorf("%q was read as %v", s, rate)
+		}
+	})
 }

@@ -120,7 +120,7 @@ func (h handler) checkSince(o *opening, id dialect.ID) error {
 	case history.Epoch == "":
 		return refuseSince("nothing of topic " + quote(topic) + " is held: expected no since=")
 	}
-	return refuseSince("history begins at " + dialect.Position(history).String() + ": not all is held that came after since=")
+	return refuseSince("history begins at " + dialect.Position(history).String() + ": not all is held that came after since=, or it was less than skip= says")
 }
 
 func refuseSince(message string) error {

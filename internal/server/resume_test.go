@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -125,6 +126,38 @@ func TestRawResumes(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, fmt.Sprint(i), strings.TrimSpace(text))
 			}
+		})
+	}
+}
+
+// What the worker saw held may be gone when the shard subscribes: then raw, which
+// cannot be told, is closed before it is sent anything, and is told the next time.
+func TestRawResumesTooLate(t *testing.T) {
+	for _, c := range []struct{ protocol, first string }{{"pushd.raw.v1", ""}, {"pushd.v1", `"recovered":false`}} {
+		t.Run(c.protocol, func(t *testing.T) {
+			d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Shards: 1, LogLimit: 4096})
+			at := d.publish("a", "0")
+			release := server.StallShard(d.Server, 0)
+			p := d.call("GET /ws?topic=a&since=" + at + " HTTP/1.1\r\nHost: a\r\n" + upgrade + "Sec-WebSocket-Protocol: " + c.protocol + "\r\n\r\n")
+			for server.Received(d.Server) == 0 || server.Working(d.Server) { // until the request waits for the shard
+				time.Sleep(time.Millisecond)
+			}
+			for range 40 {
+				d.publish("a", strings.Repeat("x", 300))
+			}
+			release()
+			require.Equal(t, 101, p.response().StatusCode)
+			if c.first != "" {
+				p.hear()
+				text, err := p.next()
+				require.NoError(t, err)
+				require.Contains(t, text, c.first)
+				return
+			}
+			_, err := p.next()
+			require.Equal(t, closed{1013, "retry_ms=1000"}, err)
+			answer, _ := d.ask("GET /ws?topic=a&since="+at, upgrade)
+			require.Equal(t, 409, answer.StatusCode)
 		})
 	}
 }
