@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -77,9 +78,12 @@ func TestSignals(t *testing.T) {
 				require.NoError(t, p.Process.Signal(signal))
 			}
 			client.SetDeadline(time.Now().Add(10 * time.Second))
-			frame, err := ws.ReadFrame(client)
+			header, err := ws.ReadHeader(client)
 			require.NoError(t, err)
-			code, reason := ws.ParseCloseFrameData(frame.Payload)
+			payload := make([]byte, min(header.Length, 125))
+			_, err = io.ReadFull(client, payload)
+			require.NoError(t, err)
+			code, reason := ws.ParseCloseFrameData(payload)
 			require.EqualValues(t, 1012, code)
 			var retry int
 			_, err = fmt.Sscanf(reason, "retry_ms=%d", &retry)
