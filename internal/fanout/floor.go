@@ -103,7 +103,8 @@ func (f *floor) accept() error {
 	return err
 }
 
-// send writes every message to its subscribers, message by message, each share in a thread of its own.
+// send writes every message to its subscribers, message by message, each share in a goroutine of its own, which no system call
+// takes off its processor.
 func (f *floor) send(s send) (sent, error) {
 	topics := make([]string, len(s.Heads))
 	frames := make([][]byte, len(s.Heads))
@@ -118,7 +119,6 @@ func (f *floor) send(s send) (sent, error) {
 	var all sync.WaitGroup
 	for i, share := range f.topics {
 		all.Go(func() {
-			runtime.LockOSThread()
 			for m, topic := range topics {
 				for _, fd := range share[topic] {
 					if err := results[i].all(fd, frames[m]); err != nil {
