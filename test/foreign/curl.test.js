@@ -56,7 +56,7 @@ test('NDJSON: good lines are published, a bad one is reported by number', async 
   const res = await curl([...ndjson, `http://${server.admin}/v1/messages`], lines);
   assert.equal(res.status, 200, res.body);
   const { errors, ...counts } = JSON.parse(res.body);
-  assert.deepEqual(counts, { lines: 3, accepted: 2, rejected: 1 });
+  assert.deepEqual(counts, { lines: 3, accepted: 2, duplicates: 0, rejected: 1 });
   assert.deepEqual(errors.map(({ line, code }) => ({ line, code })), [{ line: 2, code: 'bad_topic' }]);
 });
 
