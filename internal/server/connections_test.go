@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,19 @@ type closed struct {
 }
 
 func (c closed) Error() string { return fmt.Sprintf("closed with %d %s", c.code, c.reason) }
+
+// requireRetry checks that err is a close with 1013 that says to come back after
+// once to twice a time, so that not all come at once.
+func requireRetry(t *testing.T, after time.Duration, err error) {
+	t.Helper()
+	var c closed
+	require.ErrorAs(t, err, &c)
+	require.EqualValues(t, 1013, c.code)
+	ms, found := strings.CutPrefix(c.reason, "retry_ms=")
+	n, bad := strconv.Atoi(ms)
+	require.True(t, found && bad == nil, c.reason)
+	require.InDelta(t, 1.5*float64(after.Milliseconds()), float64(n), 0.5*float64(after.Milliseconds()))
+}
 
 // next returns the payload of the next frame, or closed.
 func (p *peer) next() (string, error) {

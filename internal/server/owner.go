@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
@@ -71,7 +72,7 @@ func (o *owner) Tell(slot uint32, topic string, n broadcast.Notice) {
 	speaks := dialect.ID(c.Kind) == dialect.JSON
 	switch {
 	case n.Kind == broadcast.Lost, n.Kind == broadcast.Gap && !speaks: // what raw cannot say it does not hide
-		o.shard.EndSoon(slot, dialect.CloseTryAgainLater, dialect.RetryReason(slowRetry))
+		o.shard.EndSoon(slot, dialect.CloseTryAgainLater, dialect.RetryReason(jitter(slowRetry)))
 	case n.Kind == broadcast.Gap:
 		o.shard.Send(c, dialect.AppendGap(nil, topic, dialect.Position(n.From), dialect.Position(n.To), "slow"))
 	case speaks:
@@ -79,8 +80,12 @@ func (o *owner) Tell(slot uint32, topic string, n broadcast.Notice) {
 	}
 }
 
-// slowRetry is when somebody who was too slow may come back.
+// slowRetry is when somebody who was too slow may come back, at the earliest.
 const slowRetry = time.Second
+
+// jitter returns from once to twice d: what was closed at once is not to come back at
+// once.
+func jitter(d time.Duration) time.Duration { return d + rand.N(d) }
 
 // Ask implements conn.Owner.
 func (o *owner) Ask(c *conn.Conn, p *conn.Post) (done bool) {

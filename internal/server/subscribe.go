@@ -40,13 +40,13 @@ func (o *owner) subscribe(c *conn.Conn, id []byte, t dialect.Subscription, query
 	switch {
 	case err == nil && kind == dialect.Raw && options.Since != nil && !s.Recovered: // the handler found it held; it has gone since
 		o.audience.Unsubscribe(list(c), t.Topic)
-		o.shard.EndSoon(c.Slot(), dialect.CloseTryAgainLater, dialect.RetryReason(slowRetry))
+		o.shard.EndSoon(c.Slot(), dialect.CloseTryAgainLater, dialect.RetryReason(jitter(slowRetry)))
 	case err == nil && kind == dialect.JSON:
 		o.answers = dialect.AppendSubscribed(o.answers, dialect.Subscribed{ID: id, Topic: t.Topic, Position: dialect.Position(s.Position),
 			Since: options.Since != nil, Recovered: s.Recovered, History: dialect.Position(s.History), Policy: s.Policy, MaxRate: s.MaxRate, Retain: s.Retain})
 	case err == nil || err == broadcast.ErrAlready && query:
 	case kind == dialect.Raw, ofUser: // raw cannot say it, and without its user's topic it would be nobody's
-		o.shard.EndSoon(c.Slot(), dialect.CloseTryAgainLater, dialect.RetryReason(overloadedRetry))
+		o.shard.EndSoon(c.Slot(), dialect.CloseTryAgainLater, dialect.RetryReason(jitter(overloadedRetry)))
 	default:
 		e := errorOf(err)
 		e.ID, e.Topic = id, t.Topic
