@@ -8,6 +8,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/broadcast"
 )
 
 // Live returns how many connections the public door has.
@@ -101,3 +103,9 @@ func Working(s *Server) bool { return s.workers.Stats().Running > 0 }
 func EachFD(s *Server, f func(fd int)) error {
 	return s.eachConnection(context.Background(), which{}, nil, func(i connInfo) bool { f(i.FD); return true })
 }
+
+// Hub returns what the server publishes to.
+func Hub(s *Server) *broadcast.Hub { return s.hub }
+
+// Shards returns how many shards the server has.
+func Shards(s *Server) int { return len(s.owners) }

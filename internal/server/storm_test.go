@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,7 +151,7 @@ func (s *stormClient) join(address string) (err error) {
 
 // stay takes every message until the last, which must come one after the other.
 func (s *stormClient) stay() error {
-	for {
+	for want := []byte(nil); ; {
 		_, b, err := s.hear()
 		if err != nil {
 			return fmt.Errorf("after %d: %w", s.last, err)
@@ -162,8 +163,11 @@ func (s *stormClient) stay() error {
 			s.live = true
 			continue
 		}
-		want := fmt.Sprintf(`{"op":"message","topic":"storm","position":"%s:%d","previous":"%s:%d",`, s.epoch, s.last+1, s.epoch, s.last)
-		if !bytes.HasPrefix(b, []byte(want)) {
+		want = append(append(want[:0], `{"op":"message","topic":"storm","position":"`...), s.epoch...)
+		want = strconv.AppendUint(append(want, ':'), s.last+1, 10)
+		want = append(append(want, `","previous":"`...), s.epoch...)
+		want = strconv.AppendUint(append(want, ':'), s.last, 10)
+		if want = append(want, `",`...); !bytes.HasPrefix(b, want) {
 			return fmt.Errorf("%s, expected %s…}", b, want)
 		}
 		if s.last++; bytes.Contains(b, []byte("the end")) && s.live {

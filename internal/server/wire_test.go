@@ -21,7 +21,8 @@ const patience = 2 * time.Minute
 // and go on there.
 type wire struct {
 	net.Conn
-	in []byte // received, and no whole frame yet
+	buf []byte
+	in  []byte // of buf: received, and not taken
 }
 
 // dialWire opens one whose receive buffer is of so many bytes; 0 leaves it to the
@@ -64,8 +65,13 @@ func (w *wire) say(op ws.OpCode, payload string) error {
 func (w *wire) more(n int, deadline time.Time) error {
 	w.SetReadDeadline(deadline)
 	was := len(w.in)
-	w.in = append(w.in, make([]byte, n)...)
-	n, err := w.Read(w.in[was:])
+	if cap(w.in) < was+n {
+		if cap(w.buf) < was+n {
+			w.buf = make([]byte, was+n, 2*was+n)
+		}
+		w.in = append(w.buf[:0], w.in...)
+	}
+	n, err := w.Read(w.in[was : was+n])
 	w.in = w.in[:was+n]
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil
