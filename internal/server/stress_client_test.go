@@ -464,7 +464,7 @@ func (c *stressClient) closed(payload []byte) error {
 	for t, m := range c.members {
 		info, _ := c.hub.Topic(t.name)
 		oldest, err := t.number(broadcastPosition(info.Oldest))
-		slow = slow || err == nil && oldest > m.last && (m.policy == broadcast.Disconnect.String() || c.isRaw && !m.conflates()) || c.isRaw && m.first
+		slow = slow || err == nil && oldest > m.last && (m.policy == broadcast.Disconnect.String() || c.isRaw && !m.conflates()) || c.isRaw && (m.first || m.unanchored)
 	}
 	if code != 1013 || !slow {
 		all := ""
