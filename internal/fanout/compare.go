@@ -72,8 +72,8 @@ func (p plan) compare(ctx context.Context, server string, sh *sheet, notes *[]st
 			return err
 		}
 	}
-	*notes = append(*notes, fmt.Sprintf("%s%s connections, each subscribed to %d of %d topics; the floor's rate is %s messages a second. Lost %d, extra %d, of %s deliveries.",
-		p.label, commas(p.conns), p.audience.Each, p.audience.Topics, figure(c.capacity), c.lost, c.extra, commas(int(c.got))))
+	*notes = append(*notes, fmt.Sprintf("%s%s connections, each subscribed to %d of %s topics; the floor's rate is %s messages a second. Lost %d, extra %d, of %s deliveries.",
+		p.label, commas(p.conns), p.audience.Each, commas(p.audience.Topics), figure(c.capacity), c.lost, c.extra, commas(int(c.got))))
 	if c.lost+c.extra > 0 {
 		return fmt.Errorf("%d deliveries lost, %d extra: expected none", c.lost, c.extra)
 	}

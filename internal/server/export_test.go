@@ -88,14 +88,6 @@ func ClosePagesWhileTaking(n int) int64 {
 	return p.live.Load()
 }
 
-// Deliveries returns how many messages have been written to subscribers.
-func Deliveries(s *Server) (n uint64) {
-	for _, o := range s.owners {
-		n += o.audience.Stats().Deliveries.Load()
-	}
-	return n
-}
-
 // Working reports whether a worker is at work.
 func Working(s *Server) bool { return s.workers.Stats().Running > 0 }
 
