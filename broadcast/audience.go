@@ -72,7 +72,7 @@ func (s *Shard) join(name string, dialect uint8, maxRate float64) (*audience, er
 	if rate != 0 { // it reads no log
 		a.low = noLow
 	} else {
-		t.log.use(dialect)
+		t.inUse |= 1 << dialect
 	}
 	t.audiences = append(t.audiences, a)
 	if n := len(s.free); n > 0 {

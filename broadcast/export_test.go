@@ -16,30 +16,32 @@ const RecordCost = recordCost
 // Log lets tests drive a topic's log without a hub.
 type Log struct {
 	topic
-	log *topicLog
 }
 
 // NewLog returns an empty log with dialect 0 in use.
 func NewLog(limit int, encoders ...Encoder) *Log {
 	l := &Log{topic: topic{eras: []era{{epoch: "abcdefgh"}}}}
-	l.topic.log = topicLog{set: &topicSettings{Settings{LogLimit: limit}, NewHub(Config{Encoders: encoders})}, inUse: 1}
-	l.log = &l.topic.log
+	l.settings = &topicSettings{Settings{LogLimit: limit}, NewHub(Config{Encoders: encoders})}
+	l.log, l.inUse = new(topicLog), 1
 	return l
 }
 
 func (l *Log) Append(m Message) (grown int) {
 	l.numberLocked(&m)
-	return l.log.append(&m, 0)
+	return l.log.append(l.settings, l.inUse, &m, 0)
 }
-func (l *Log) Evictable(low uint64) bool             { return l.log.evictable(low) }
-func (l *Log) Evict() (freed int)                    { return l.log.evict() }
-func (l *Log) Disuse(d uint8) (freed int)            { return l.log.disuse(d) }
+func (l *Log) Evictable(low uint64) bool { return l.log.evictable(low) }
+func (l *Log) Evict() (freed int)        { return l.log.evict() }
+func (l *Log) Disuse(d uint8) (freed int) {
+	l.inUse &^= 1 << d &^ 1
+	return l.log.disuse(d)
+}
 func (l *Log) Bounds() (tail, head uint64, size int) { return l.log.tail, l.log.head, l.log.size }
-func (l *Log) Check() error                          { return l.log.check() }
+func (l *Log) Check() error                          { return l.log.check(l.settings.LogLimit) }
 func (l *Log) Memory() int                           { return l.log.memory }
 
 // Use puts dialect d in use.
-func (l *Log) Use(d uint8) { l.log.use(d) }
+func (l *Log) Use(d uint8) { l.inUse |= 1 << d }
 
 // Encode returns messages that dialect d's tape does not have.
 func (l *Log) Encode(d uint8, start, limit uint64, topic string) Segment {
@@ -95,10 +97,10 @@ func (l *topicLog) counted() (n int) {
 }
 
 // check reports the first thing about the log that cannot be.
-func (l *topicLog) check() error {
+func (l *topicLog) check(limit int) error {
 	size := 0
 	for d := range l.tapes {
-		t, inUse := l.tapes[d], l.inUse&(1<<d) != 0
+		t := l.tapes[d]
 		for i, c := range t {
 			switch {
 			case len(c.ends) == 0:
@@ -119,9 +121,9 @@ func (l *topicLog) check() error {
 				size += recordCost + len(r.key) + len(r.event)
 			}
 		}
-		if n := len(t); n > 0 && (!inUse || t[n-1].last() != l.head || t[0].last() <= l.tail) {
-			return fmt.Errorf("dialect %d holds %d to %d of a log of (%d, %d]; in use: %t",
-				d, t[0].first, t[n-1].last(), l.tail, l.head, inUse)
+		if n := len(t); n > 0 && (t[n-1].last() != l.head || t[0].last() <= l.tail) {
+			return fmt.Errorf("dialect %d holds %d to %d of a log of (%d, %d]",
+				d, t[0].first, t[n-1].last(), l.tail, l.head)
 		}
 	}
 	if n := len(l.tape(0)); n == 0 != (l.tail == l.head) || n > 0 && l.tape(0)[0].first != l.tail+1 {
@@ -130,8 +132,8 @@ func (l *topicLog) check() error {
 	if n := l.counted(); n != l.memory {
 		return fmt.Errorf("memory is %d, counted %d", l.memory, n)
 	}
-	if size != l.size || size > l.set.LogLimit {
-		return fmt.Errorf("size is %d, counted %d, limit %d", l.size, size, l.set.LogLimit)
+	if size != l.size || size > limit {
+		return fmt.Errorf("size is %d, counted %d, limit %d", l.size, size, limit)
 	}
 	return nil
 }
@@ -159,7 +161,7 @@ func (h *Hub) Check() error {
 	memory, keys, keyBytes := 0, 0, 0
 	for _, t := range h.topics {
 		t.mu.Lock()
-		err := t.log.check()
+		err := t.log.check(t.set().LogLimit)
 		memory += t.log.memory
 		if t.keys != nil {
 			keys, keyBytes = keys+len(t.keys.places), keyBytes+t.keys.size

@@ -155,8 +155,7 @@ func (h *Hub) create(name string) (*topic, error) {
 	case len(h.topics)-h.users >= h.cfg.MaxTopics:
 		return nil, ErrTooManyTopics
 	}
-	t := &topic{name: strings.Clone(name), eras: []era{{epoch: newEpoch()}}, used: h.now()}
-	t.log = topicLog{inUse: 1} // dialect 0 always is
+	t := &topic{name: strings.Clone(name), eras: []era{{epoch: newEpoch()}}, used: h.now(), log: &noLog, inUse: 1}
 	h.topics[t.name] = t
 	h.configure(t)
 	return t, nil
@@ -343,5 +342,5 @@ func (h *Hub) forget(t *topic, still func() bool) {
 	h.memory.Add(int64(-t.log.memory))
 	t.keys.release()
 	t.keys = nil
-	t.log = topicLog{set: t.log.set} // reclaim, which may have seen t already, finds nothing to give back again
+	t.log = &noLog // reclaim, which may have seen t already, finds nothing to give back again
 }

@@ -58,10 +58,11 @@ func (t tape) find(seq uint64) int {
 	return i
 }
 
+// noLog is the log of every topic that nothing was published to. Nobody writes to it.
+var noLog topicLog
+
 // topicLog is one topic's log. The topic's lock guards it.
 type topicLog struct {
-	set *topicSettings // LogLimit bounds the bytes of dialect 0's frames and records
-
 	head       uint64   // sequence number of the newest message; 0 before the first
 	tail       uint64   // messages in (tail, head] are held
 	tailOffset uint64   // of the position of the last that is not
@@ -69,25 +70,24 @@ type topicLog struct {
 	memory     int      // size, but with chunks by their capacity, in every dialect
 	tapes      []tape   // by dialect; nil before the first message
 	shown      *Message // what encoders are shown, so that the publisher's own can stay on its stack
-	inUse      uint32   // the dialects that are encoded, as bits; 0 always is
 	tailShared bool     // tailOffset is also that of the message before: it is an expired delete
 }
 
 // chunkSize returns the capacity for a tape's next chunk: it grows fourfold, so that a
 // topic with little to say costs little, up to an eighth of the log, so that
 // eviction, which drops whole chunks, does not drop much at once.
-func (l *topicLog) chunkSize(t tape, frame int) int {
+func (s *topicSettings) chunkSize(t tape, frame int) int {
 	size := minChunk
 	if n := len(t); n > 0 {
-		size = max(size, min(4*cap(t[n-1].data), maxChunk, l.set.LogLimit/8))
+		size = max(size, min(4*cap(t[n-1].data), maxChunk, s.LogLimit/8))
 	}
 	return max(size, frame)
 }
 
 // chunkMost is how many messages a chunk may have: what eviction drops at once
 // counts by its records too.
-func (l *topicLog) chunkMost() int {
-	return min(maxChunk, max(l.set.LogLimit/8, minChunk)) / recordCost
+func (s *topicSettings) chunkMost() int {
+	return min(maxChunk, max(s.LogLimit/8, minChunk)) / recordCost
 }
 
 // cost is what a message will add to size, or a little more.
@@ -99,24 +99,24 @@ const maxFrameHeader = 10 // RFC 6455 section 5.2, without a mask
 
 // append takes m as the next message, encoded for each dialect in use. It
 // returns by how many bytes the log's memory grew.
-func (l *topicLog) append(m *Message, at int64) (grown int) {
+func (l *topicLog) append(set *topicSettings, inUse uint32, m *Message, at int64) (grown int) {
 	l.head++
 	if l.shown == nil {
 		l.shown = new(Message)
 	}
 	*l.shown = *m
 	if l.tapes == nil {
-		l.tapes = make([]tape, len(l.set.hub.cfg.Encoders))
+		l.tapes = make([]tape, len(set.hub.cfg.Encoders))
 	}
-	for d, e := range l.set.hub.cfg.Encoders {
-		if l.inUse&(1<<d) == 0 {
+	for d, e := range set.hub.cfg.Encoders {
+		if inUse&(1<<d) == 0 {
 			continue
 		}
 		before := 0
 		if t := l.tapes[d]; d == 0 && len(t) > 0 {
 			before = len(t[len(t)-1].data)
 		}
-		c, more := l.appendFrame(&l.tapes[d], e, l.shown)
+		c, more := l.appendFrame(set, &l.tapes[d], e, l.shown)
 		grown += more
 		if d == 0 {
 			if more > 0 {
@@ -133,15 +133,15 @@ func (l *topicLog) append(m *Message, at int64) (grown int) {
 }
 
 // appendFrame encodes m at the end of t, in a new chunk if it does not fit.
-func (l *topicLog) appendFrame(t *tape, e Encoder, m *Message) (c *chunk, grown int) {
+func (l *topicLog) appendFrame(set *topicSettings, t *tape, e Encoder, m *Message) (c *chunk, grown int) {
 	var room []byte
 	if n := len(*t); n > 0 {
 		c = (*t)[n-1]
 		room = c.data[len(c.data):]
 	}
 	frame := e.AppendMessage(room, m)
-	if c == nil || len(frame) > cap(room) || len(c.ends) >= l.chunkMost() { // append moved it: it did not fit
-		c = &chunk{first: l.head, data: make([]byte, 0, l.chunkSize(*t, len(frame)))}
+	if c == nil || len(frame) > cap(room) || len(c.ends) >= set.chunkMost() { // append moved it: it did not fit
+		c = &chunk{first: l.head, data: make([]byte, 0, set.chunkSize(*t, len(frame)))}
 		c.data = append(c.data, frame...)
 		*t = append(*t, c)
 		grown = cap(c.data)
@@ -186,9 +186,6 @@ func (l *topicLog) evict() (freed int) {
 	return freed
 }
 
-// use has what is published from now on encoded for dialect d as well.
-func (l *topicLog) use(d uint8) { l.inUse |= 1 << d }
-
 // tape returns dialect d's.
 func (l *topicLog) tape(d uint8) tape {
 	if l.tapes == nil {
@@ -202,7 +199,6 @@ func (l *topicLog) disuse(d uint8) (freed int) {
 	if d == 0 {
 		return 0
 	}
-	l.inUse &^= 1 << d
 	for _, c := range l.tape(d) {
 		freed += cap(c.data)
 	}

@@ -15,8 +15,10 @@ type topic struct {
 	gone        bool // taken from the hub: look it up again; guarded by mu, and here for its size
 
 	mu        sync.Mutex
-	eras      []era // of its numbering, oldest first; never empty
-	log       topicLog
+	eras      []era     // of its numbering, oldest first; never empty
+	log       *topicLog // noLog before the first message
+	settings  *topicSettings
+	inUse     uint32        // the dialects that are encoded, as bits; 0 always is
 	keys      *keyTable     // nil where nobody needs it
 	audiences []*audience   // those with members
 	used      int64         // when something was last published or somebody left, in ns since the hub began
@@ -24,7 +26,7 @@ type topic struct {
 }
 
 // set returns the topic's settings.
-func (t *topic) set() *topicSettings { return t.log.set }
+func (t *topic) set() *topicSettings { return t.settings }
 
 // lowLocked is the offset above which nothing may be evicted: where the slowest
 // unfinished pass began (rule B2).
@@ -70,7 +72,10 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 		m.Previous = Position{} // what is between need not be sent
 	}
 	t.used = at
-	grown += t.log.append(m, at)
+	if t.log == &noLog {
+		t.log = new(topicLog)
+	}
+	grown += t.log.append(t.settings, t.inUse, m, at)
 	t.keepLocked(m, t.log.head, at)
 	return grown, false, nil
 }
@@ -116,7 +121,7 @@ func (t *topic) conflatesLocked() bool {
 
 // configureLocked has t be as set says.
 func (t *topic) configureLocked(set *topicSettings) {
-	t.log.set = set
+	t.settings = set
 	switch needs := set.Retain || t.conflatesLocked(); {
 	case !needs && t.keys != nil:
 		t.keys.release()
@@ -135,7 +140,7 @@ func (t *topic) configureLocked(set *topicSettings) {
 
 // historyLocked returns the sequence number after which a subscriber may resume.
 func (t *topic) historyLocked(now int64) (seq uint64) {
-	h, l := &t.set().History, &t.log
+	h, l := &t.set().History, t.log
 	seq = l.tail
 	if h.Count > 0 && l.head-seq > uint64(h.Count) {
 		seq = l.head - uint64(h.Count)
@@ -200,6 +205,9 @@ func (t *topic) removeLocked(a *audience, at int64) (freed int) {
 	}
 	if slices.ContainsFunc(t.audiences, func(b *audience) bool { return b.dialect == a.dialect && b.rate == 0 }) {
 		return 0
+	}
+	if a.dialect != 0 {
+		t.inUse &^= 1 << a.dialect
 	}
 	return t.log.disuse(a.dialect)
 }
