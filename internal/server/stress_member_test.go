@@ -78,6 +78,10 @@ func newMember(t *stressTopic, h *said, since string, asked time.Time) (*stressM
 		return nil, fmt.Errorf("since %q was answered with recovered %v", since, h.Recovered)
 	}
 	m.last, m.from, m.live, m.claimed = position, position, position, position
+	older := t.given && m.conflates() // of what is not held any more nobody knows the position
+	if older {
+		m.from = issued
+	}
 	if h.Retain {
 		m.due, m.retained = true, true
 		if t.steady { // what was not retained for a while is not all known
@@ -95,7 +99,6 @@ func newMember(t *stressTopic, h *said, since string, asked time.Time) (*stressM
 		}
 		return m, nil
 	}
-	older := t.given && h.Policy == broadcast.Conflate.String() // of what is not held any more nobody knows the position
 	if err != nil || position < from && !older || position > max(from, issued) {
 		return nil, fmt.Errorf("recovered since %q, position %q, %d are issued: %v", since, h.Position, issued, err)
 	}

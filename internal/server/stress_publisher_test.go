@@ -41,9 +41,9 @@ func (p *stressPublisher) step() error {
 		return p.delete()
 	case k < 6:
 		return p.many(1 + p.rng.IntN(80))
-	case k < 10 && !p.given:
+	case k < 12 && !p.given:
 		return p.command()
-	case k == 10:
+	case k == 12:
 		return p.conflict()
 	default:
 		return p.one(p.rng.IntN(6) == 0)
