@@ -20,9 +20,10 @@ type audience struct {
 	queued  bool        // on shard.passes or shard.timed
 	dirty   atomic.Bool // on shard.dirty
 
-	low    uint64 // start of the unfinished pass, or cursor; noLow where it holds nothing; guarded by topic.mu
-	cursor uint64 // up-to-date members have been sent all up to here, or will be by the pass under way
-	pass   *pass  // the one under way, or nil
+	low    uint64    // start of the unfinished pass, or cursor; noLow where it holds nothing; guarded by topic.mu
+	cursor uint64    // up-to-date members have been sent all up to here, or will be by the pass under way
+	pass   *pass     // the one under way, or nil
+	known  *Position // of cursor, at a rate: the log may be past it
 
 	members []uint32 // indices in shard.subs; none where one left during the pass
 	behind  *laggard // list of those with a cursor of their own
@@ -70,7 +71,7 @@ func (s *Shard) join(name string, dialect uint8, maxRate float64) (*audience, er
 	head := t.log.head
 	a := &audience{shard: s, topic: t, dialect: dialect, policy: policy, rate: rate, phase: phase, low: head, cursor: head}
 	if rate != 0 { // it reads no log
-		a.low = noLow
+		a.low, a.known = noLow, new(t.positionLocked(head))
 	} else {
 		t.inUse |= 1 << dialect
 	}
@@ -83,6 +84,14 @@ func (s *Shard) join(name string, dialect uint8, maxRate float64) (*audience, er
 		s.audiences = append(s.audiences, a)
 	}
 	return a, nil
+}
+
+// at returns the position of a's cursor where it is known; else, the log has it.
+func (a *audience) at() Position {
+	if a.known == nil {
+		return Position{}
+	}
+	return *a.known
 }
 
 // remove takes a, which has no members left, off its topic.

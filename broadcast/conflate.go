@@ -4,7 +4,7 @@ package broadcast
 func (l *laggard) sent(f *frames, n int, whole bool) {
 	l.high = max(l.high, l.round.sent(f, n, whole))
 	if !l.round.on {
-		l.cursor = l.round.end
+		l.cursor, l.from = l.round.end, l.round.to
 	}
 }
 
@@ -23,7 +23,7 @@ func (s *Shard) advanceRound(l *laggard) {
 			return
 		}
 		l.turn = false
-		l.round = round{start: l.cursor, end: a.cursor, on: true, careful: !l.round.careful, told: l.round.told}
+		l.round = round{start: l.cursor, from: l.from, end: a.cursor, to: a.at(), on: true, careful: !l.round.careful, told: l.round.told}
 	}
 	upTo := noLow
 	switch {
@@ -66,7 +66,14 @@ func (t *topic) gapLocked(r *round) *Notice {
 		return nil
 	}
 	gap := &Notice{Kind: Gap, From: t.positionLocked(max(r.start, r.told)), To: t.positionLocked(lost)}
-	r.start, r.told = max(r.start, t.keys.forgotten), lost // the least recent values go first: what is left is newer
-	r.end = max(r.end, r.start)
+	if r.told <= r.start && r.from.Epoch != "" {
+		gap.From = r.from
+	}
+	if r.told = lost; r.start < t.keys.forgotten { // the least recent values go first: what is left is newer
+		r.start, r.from = t.keys.forgotten, Position{}
+	}
+	if r.end < r.start {
+		r.end, r.to = r.start, Position{}
+	}
 	return gap
 }

@@ -10,7 +10,7 @@ type laggard struct {
 	cursor   uint64    // the last message begun; where values are sent instead, the start of the round
 	live     uint64    // where replay ends
 	ahead    *Position // it resumed from where the log has not come yet
-	from     Position  // of cursor, where a gap may have to be told
+	from     Position  // of cursor, as it was when the log had it; not under Disconnect
 	round    round     // where values are sent
 	high     uint64    // the newest of these
 	due      bool      // Live is to be told at live
@@ -60,13 +60,13 @@ func (s *Shard) unlag(l *laggard) {
 	s.stats.Lagging.Add(-1)
 }
 
-// moveTo sets l's cursor. Where a gap would be told, its position is kept: the
+// moveTo sets l's cursor. Where its position may have to be told, it is kept: the
 // log may have lost it by then.
 func (s *Shard) moveTo(l *laggard, cursor uint64) {
 	l.cursor = cursor
-	if t := l.audience.topic; l.audience.policy == Drop {
+	if t := l.audience.topic; l.audience.policy != Disconnect {
 		t.mu.Lock()
-		if cursor >= t.log.tail {
+		if t.exactLocked(cursor) {
 			l.from = t.positionLocked(cursor)
 		}
 		t.mu.Unlock()
@@ -142,8 +142,7 @@ func (s *Shard) reach(l *laggard) bool {
 		return false
 	}
 	if at == held || at == lost {
-		l.live = seq
-		s.moveTo(l, seq)
+		l.cursor, l.live, l.from = seq, seq, *l.ahead
 	}
 	l.ahead = nil
 	return true
@@ -184,6 +183,12 @@ func (s *Shard) advanceLog(l *laggard) {
 	default:
 		seg = t.encodeLocked(a.dialect, l.cursor, limit, &s.frames)
 	}
+	s.positions = s.positions[:0]
+	if a.policy == Drop && t.eras[len(t.eras)-1].given { // they may be gone when it is known how many were begun
+		for seq := seg.start + 1; seq <= seg.end; seq++ {
+			s.positions = append(s.positions, t.positionLocked(seq))
+		}
+	}
 	t.mu.Unlock()
 	if missed {
 		s.lose(l)
@@ -194,7 +199,9 @@ func (s *Shard) advanceLog(l *laggard) {
 	if outcome == Sent {
 		begun = seg.end
 	}
-	s.moveTo(l, begun)
+	if s.moveTo(l, begun); begun > seg.start && len(s.positions) > 0 {
+		l.from = s.positions[begun-seg.start-1]
+	}
 	s.stats.add(&delivered{begun - seg.start, n, 1}, 0)
 	s.written(l, outcome, rest)
 }
@@ -228,7 +235,7 @@ func (s *Shard) lose(l *laggard) {
 	s.stats.Gaps.Add(1)
 	s.stats.Dropped.Add(tail - l.cursor)
 	from := l.from
-	s.moveTo(l, tail)
+	l.cursor, l.from = tail, to
 	s.w.Tell(l.slot, t.name, Notice{Kind: Gap, From: from, To: to})
 	s.makeReady(l)
 }

@@ -140,7 +140,9 @@ func (l *topicLog) appendFrame(set *topicSettings, t *tape, e Encoder, m *Messag
 		room = c.data[len(c.data):]
 	}
 	frame := e.AppendMessage(room, m)
-	if c == nil || len(frame) > cap(room) || len(c.ends) >= set.chunkMost() { // append moved it: it did not fit
+	// An encoder may have needed more room for a while than its frame takes: where it has moved, it is not in the chunk.
+	moved := len(frame) > 0 && (cap(room) == 0 || &frame[0] != &room[:1][0])
+	if c == nil || moved || len(c.ends) >= set.chunkMost() {
 		c = &chunk{first: l.head, data: make([]byte, 0, set.chunkSize(*t, len(frame)))}
 		c.data = append(c.data, frame...)
 		*t = append(*t, c)

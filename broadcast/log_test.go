@@ -178,3 +178,28 @@ func TestBacklogAfterEviction(t *testing.T) {
 		t.Errorf("%d frames after eviction, %v", len(frames), err)
 	}
 }
+
+// roomy is a dialect that reserves more than its frames take in the end.
+type roomy struct{}
+
+func (roomy) AppendMessage(dst []byte, m *broadcast.Message) []byte {
+	start := len(dst)
+	dst = plain{}.AppendMessage(append(dst, make([]byte, 10)...), m)
+	return dst[:start+copy(dst[start:], dst[start+10:])]
+}
+
+// TestRoomyEncoder: a frame that would have fitted, but for what its encoder needed
+// for a while, is not lost.
+func TestRoomyEncoder(t *testing.T) {
+	l := broadcast.NewLog(32<<10, roomy{})
+	var want []byte
+	for i := range uint32(2000) { // of all sizes, so that all kinds of ends of chunks are met
+		m := broadcast.Message{Topic: "a", Payload: payload(i, 100+int(i%97))}
+		l.Append(m)
+		m.Position.Offset = uint64(i + 1)
+		want = plain{}.AppendMessage(want, &m)
+	}
+	if got := readAll(l, 0, 0, 2000); !bytes.Equal(got, want) {
+		t.Error("the log has something else than was appended")
+	}
+}

@@ -36,6 +36,11 @@ func (t *topic) positionLocked(seq uint64) Position {
 	return Position{t.eras[i].epoch, t.offsetLocked(i, seq)}
 }
 
+// exactLocked reports whether positionLocked says exactly where message seq is.
+func (t *topic) exactLocked(seq uint64) bool {
+	return !t.eras[t.eraOf(seq)].given || seq >= t.log.tail
+}
+
 func (t *topic) offsetLocked(i int, seq uint64) uint64 {
 	switch e := &t.eras[i]; {
 	case !e.given:

@@ -110,7 +110,7 @@ func (s *Shard) fallBehind(a *audience, i uint32, n int) (messages uint64) {
 		s.w.Keep(s.subs.at(i).slot, rest)
 	}
 	l := s.lag(a, i, p.round.start)
-	l.round = p.round
+	l.round, l.from = p.round, p.round.from
 	l.sent(&p.frames, begun, p.whole)
 	return uint64(begun)
 }
@@ -126,9 +126,9 @@ func (s *Shard) begin(a *audience) bool {
 		p.segment = t.log.segment(a.dialect, a.cursor, t.log.head)
 		news = p.messages() > 0
 	} else {
-		p.round = round{start: a.cursor, end: t.log.head, on: true}
+		p.round = round{start: a.cursor, from: *a.known, end: t.log.head, to: t.positionLocked(t.log.head), on: true}
 		news = s.encodePassLocked(a, p)
-		a.cursor = p.round.end
+		a.cursor, *a.known = p.round.end, p.round.to
 	}
 	t.mu.Unlock()
 	s.dropLost(a, tail)

@@ -7,6 +7,7 @@ import "sort"
 // each key has its turn however often others change (rule C1).
 type round struct {
 	start, end uint64
+	from, to   Position  // of these, as they were when the log had them
 	told       uint64    // up to here, gaps were told
 	table      *keyTable // which place is in: a reload may make another
 	place      uint32    // where it goes on
@@ -51,8 +52,14 @@ func (t *topic) encodeRoundLocked(r *round, d uint8, upTo uint64, f *frames) (wh
 	if r.table != t.keys {
 		r.table, r.place = t.keys, 0
 	}
+	if r.from.Epoch == "" || t.exactLocked(r.start) {
+		r.from = t.positionLocked(r.start)
+	}
+	if r.to.Epoch == "" || t.exactLocked(r.end) {
+		r.to = t.positionLocked(r.end)
+	}
 	f.reset()
-	f.m = Message{Topic: t.name, Retained: r.retained, Position: t.positionLocked(r.start)}
+	f.m = Message{Topic: t.name, Retained: r.retained, Position: r.from}
 	next := func(from uint32) uint32 {
 		i := t.keys.next(from, r.start, upTo)
 		for r.retained && i != none && t.keys.values[i].kind == Delete {
@@ -66,7 +73,7 @@ func (t *topic) encodeRoundLocked(r *round, d uint8, upTo uint64, f *frames) (wh
 		}
 		after := next(i + 1)
 		if after == none {
-			f.m.Position = t.positionLocked(r.end)
+			f.m.Position = r.to
 		}
 		t.keys.message(i, &f.m)
 		before := len(f.data)

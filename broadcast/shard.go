@@ -59,6 +59,7 @@ type Shard struct {
 	lags      map[uint32]*laggard
 
 	frames     frames
+	positions  []Position  // scratch of advanceLog
 	passes     []*audience // audiences with news, each once, in the order in which they are served
 	passesFree []*pass
 	joint      joint

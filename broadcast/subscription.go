@@ -90,11 +90,15 @@ func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, 
 		r.MaxRate = Rates[a.rate-1]
 	}
 	t.mu.Lock()
-	r.Position = t.positionLocked(a.cursor)
+	cursor := a.cursor
+	if a.rate != 0 { // it may be sent what came before, too
+		cursor = t.log.head
+	}
+	r.Position = t.positionLocked(cursor)
 	from, at := uint64(0), unknown
 	if o.Since != nil {
 		if from, at, r.History = t.resumeLocked(*o.Since, o.Skip, a.policy, s.hub.now()); at == held {
-			r.Position = t.positionLocked(max(a.cursor, from))
+			r.Position = t.positionLocked(max(cursor, from))
 		} else if at == ahead {
 			r.Position = *o.Since
 		}
@@ -109,15 +113,15 @@ func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, 
 		if l.from.Epoch == "" {
 			l.from = *o.Since // the log has lost it meanwhile
 		}
-		l.live, l.due, l.turn = max(a.cursor, from), true, true
+		l.live, l.due, l.turn = max(cursor, from), true, true
 		if at == ahead {
 			l.ahead = o.Since
 		}
 		s.makeReady(l)
 	} else if r.Retain {
 		l := s.lag(a, i, a.cursor)
-		l.live, l.due = a.cursor, true
-		l.round = round{end: a.cursor, on: true, retained: true, careful: true}
+		l.live, l.due = cursor, true
+		l.round = round{end: a.cursor, to: l.from, on: true, retained: true, careful: true}
 		s.makeReady(l)
 	}
 	return r, nil

@@ -96,6 +96,7 @@ func (c *serveCmd) serve(w *world, token string) error {
 	}
 	defer reloadOn(hangups, s)()
 	c.announce(w, s, holds)
+	runtime.GC() // set-up leaves garbage behind, and the first collection has costs of its own: both before there are connections
 	return runUntilTold(w.ctx, s, signals)
 }
 

@@ -78,10 +78,6 @@ func newMember(t *stressTopic, h *said, since string, asked time.Time) (*stressM
 		return nil, fmt.Errorf("since %q was answered with recovered %v", since, h.Recovered)
 	}
 	m.last, m.from, m.live, m.claimed = position, position, position, position
-	older := t.given && m.conflates() // of what is not held any more nobody knows the position
-	if older {
-		m.from = issued
-	}
 	if h.Retain {
 		m.due, m.retained = true, true
 		if t.steady { // what was not retained for a while is not all known
@@ -99,7 +95,7 @@ func newMember(t *stressTopic, h *said, since string, asked time.Time) (*stressM
 		}
 		return m, nil
 	}
-	if err != nil || position < from && !older || position > max(from, issued) {
+	if err != nil || position < from || position > max(from, issued) {
 		return nil, fmt.Errorf("recovered since %q, position %q, %d are issued: %v", since, h.Position, issued, err)
 	}
 	m.last, m.from, m.claimed, m.seen, m.due = from, from, from, since, true
@@ -260,7 +256,7 @@ func (m *stressMember) gap(h *said) error {
 		return nil
 	}
 	from, err := m.number(h.From)
-	if err != nil || m.policy != broadcast.Drop.String() || from > m.last || to <= m.last { // the log may have lost the position of last before it was asked for
+	if err != nil || m.policy != broadcast.Drop.String() || from != m.last || to <= m.last {
 		return fmt.Errorf("a gap from %q to %q after %q, policy %s", h.From, h.To, m.seen, m.policy)
 	}
 	m.last, m.seen = to, h.To
