@@ -162,10 +162,10 @@ func (c *stressClient) answered(h *said, t *stressTopic, m *stressMember) error 
 		if h.Position == a.since && a.since == t.position(m.live) {
 			c.happened("nothing missed")
 		}
-	default:
-		c.happened("not recovered")
 	case old != nil && old.policy != h.Policy:
 		c.happened("another policy")
+	default:
+		c.happened("not recovered")
 	}
 	if h.MaxRate > 0 {
 		c.happened("max_rate")
