@@ -13,7 +13,7 @@ import (
 
 // newHub returns a hub whose topics all have these settings.
 func newHub(s broadcast.Settings) *broadcast.Hub {
-	return broadcast.NewHub(broadcast.Config{Encoders: both, Settings: func(string) broadcast.Settings { return s }})
+	return broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, Settings: func(string) broadcast.Settings { return s }})
 }
 
 func put(t testing.TB, h *broadcast.Hub, topic, key, value string) broadcast.Position {
@@ -232,7 +232,7 @@ func TestGoneLaggardsAreLetGo(t *testing.T) {
 // TestDuplicateChangesNothing: what was published before under the publisher's own
 // position is a duplicate, even if it could not be published now, and needs no room.
 func TestDuplicateChangesNothing(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 16 << 10, Settings: func(string) broadcast.Settings {
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: 16 << 10, Settings: func(string) broadcast.Settings {
 		return broadcast.Settings{Retain: true, MaxKeys: 1}
 	}})
 	at := func(kind broadcast.Kind, key string, offset uint64) broadcast.Message {
@@ -263,7 +263,7 @@ func TestDuplicateChangesNothing(t *testing.T) {
 // TestExpiredDeletesAtOnePosition: where several messages have one position and the
 // log has lost one of them, nobody can resume from it.
 func TestExpiredDeletesAtOnePosition(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 4 << 10, Settings: func(string) broadcast.Settings {
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: 4 << 10, Settings: func(string) broadcast.Settings {
 		return broadcast.Settings{Retain: true, RetainFor: time.Nanosecond}
 	}})
 	var last broadcast.Position

@@ -25,6 +25,8 @@ type audience struct {
 	pass   *pass     // the one under way, or nil
 	known  *Position // of cursor, at a rate: the log may be past it
 
+	patience *patience // with those that have just fallen behind; nil before the first did
+
 	members []uint32 // indices in shard.subs; none where one left during the pass
 	behind  *laggard // list of those with a cursor of their own
 	waiting *laggard // list of those that wait for the pass under way, or the next, to end

@@ -25,7 +25,7 @@ func (w *counter) Tell(uint32, string, broadcast.Notice) {}
 // messages already.
 func crowd(tb testing.TB, members int) (*broadcast.Hub, *broadcast.Shard, *counter) {
 	tb.Helper()
-	h := broadcast.NewHub(broadcast.Config{Encoders: []broadcast.Encoder{plain{}}})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: []broadcast.Encoder{plain{}}})
 	w := &counter{}
 	s := h.NewShard(w, func() {})
 	for slot := range uint32(members) {
@@ -65,7 +65,7 @@ func BenchmarkDrain(b *testing.B) {
 // have all subscribed to.
 func BenchmarkDrainMany(b *testing.B) {
 	const conns, topics = 1000, 50
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	w := &counter{}
 	s := h.NewShard(w, func() {})
 	names := make([]string, topics)

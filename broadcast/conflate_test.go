@@ -60,7 +60,7 @@ func newTicker(t *testing.T, rng *rand.Rand, slots int) *ticker {
 		"b": {Slow: broadcast.Conflate, LogLimit: 8 << 10, Retain: true, MaxRate: 50},
 		"c": {Slow: broadcast.Conflate, LogLimit: 64 << 10, MaxKeys: few},
 	}
-	x.hub = broadcast.NewHub(broadcast.Config{Encoders: both, Settings: func(topic string) broadcast.Settings { return x.settings[topic] }})
+	x.hub = broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, Settings: func(topic string) broadcast.Settings { return x.settings[topic] }})
 	x.shard = newShard(t, x.hub, slots)
 	for topic := range x.settings {
 		x.topics[topic] = &history{ids: map[uint32]uint64{}, last: map[string]uint64{}, gone: map[string]bool{}}
@@ -289,7 +289,7 @@ func (x *ticker) settle() {
 // TestConflationBounds: whoever stops reading while each of 1,000 keys changes a hundred times is sent each once.
 func TestConflationBounds(t *testing.T) {
 	for _, keys := range []int{1, 1000} {
-		h := broadcast.NewHub(broadcast.Config{Encoders: both, Settings: func(string) broadcast.Settings { return broadcast.Settings{Slow: broadcast.Conflate} }})
+		h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, Settings: func(string) broadcast.Settings { return broadcast.Settings{Slow: broadcast.Conflate} }})
 		s := newShard(t, h, 2)
 		s.subscribe(0, "a", 0, nil)
 		s.subscribe(1, "a", 1, nil)

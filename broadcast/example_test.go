@@ -32,7 +32,7 @@ func (screen) Tell(slot uint32, topic string, n broadcast.Notice) {
 
 // A server has a hub, and a shard for each goroutine that writes to sockets.
 func Example() {
-	hub := broadcast.NewHub(broadcast.Config{Encoders: []broadcast.Encoder{lines{}}})
+	hub := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: []broadcast.Encoder{lines{}}})
 
 	// Publishers may be anywhere.
 	first, err := hub.TryPublish("news", broadcast.Message{Payload: []byte("one")})

@@ -41,6 +41,7 @@ type Config struct {
 	MaxUsers     int           // topics that begin with [UserPrefix]; 0: 1,000,000
 	MaxIDs       int           // ids of messages that are remembered; 0: 131,072
 	RememberIDs  time.Duration // and for how long; 0: 5 min
+	Patience     time.Duration // how long publishers wait at most, with a full log, for who has just fallen behind; 0: 1 s, negative: not at all
 	MaxWaiting   int           // publishers that may wait for room at a time; 0: 1,024
 	ResumeWindow time.Duration // how long a topic outlives its last subscriber and message; 0: 1 h
 }
@@ -59,6 +60,9 @@ func (c Config) withDefaults() Config {
 	c.LogLimit = max(c.LogLimit, minLogLimit)
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = 256 << 20
+	}
+	if c.Patience == 0 {
+		c.Patience = time.Second
 	}
 	if c.KeyLimit == 0 {
 		c.KeyLimit = 64 << 20
@@ -169,6 +173,10 @@ func newEpoch() string {
 	rand.Read(b[:]) // never fails: see crypto/rand
 	return epochEncoding.EncodeToString(b[:])
 }
+
+// window is how long those who fall behind are counted together, or not above 0
+// where nobody waits for them.
+func (h *Hub) window() int64 { return int64(h.cfg.Patience) / 2 }
 
 // Receipt says where a message stands. It means "in the log, in order".
 type Receipt struct {

@@ -15,7 +15,7 @@ import (
 )
 
 func TestTopicsAndMessages(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 64 << 10})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: 64 << 10})
 	s := newShard(t, h, 1)
 	if _, ok := h.Topic("a"); ok || h.Messages("a", nil, 1, nil) != broadcast.ErrNoTopic || len(h.Topics("", 10)) != 0 {
 		t.Error("there is a topic that nobody has used")
@@ -94,7 +94,7 @@ func TestTopicsAndMessages(t *testing.T) {
 // TestMessageRoundTrip: a message is read, and encoded for a dialect that comes
 // into use later, as it was published.
 func TestMessageRoundTrip(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	s := newShard(t, h, 1)
 	var want []broadcast.Message
 	for i, m := range []broadcast.Message{
@@ -128,7 +128,7 @@ func TestMessageRoundTrip(t *testing.T) {
 }
 
 func TestTooManyTopics(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, MaxTopics: 2})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, MaxTopics: 2})
 	s := newShard(t, h, 1)
 	publish(t, h, "a", 1, 10)
 	s.subscribe(0, "b", 0, nil)
@@ -150,7 +150,7 @@ func TestTooManyTopics(t *testing.T) {
 // resume window; when it begins again it is another one.
 func TestSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := broadcast.NewHub(broadcast.Config{Encoders: both, ResumeWindow: time.Minute})
+		h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, ResumeWindow: time.Minute})
 		s := newShard(t, h, 1)
 		exists := func(want bool) {
 			t.Helper()
@@ -187,7 +187,7 @@ func TestSweep(t *testing.T) {
 // forgotten, where no news would come, and of two sweeps that find a topic idle
 // the second does not forget the one that has its name by then.
 func TestSweepRaces(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, ResumeWindow: 1})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, ResumeWindow: 1})
 	s := newShard(t, h, 1)
 	var sweepers sync.WaitGroup
 	var over atomic.Bool
@@ -217,7 +217,7 @@ func TestSweepRaces(t *testing.T) {
 // TestSweepAndReclaim: what a sweep has given back is not given back again by a
 // publisher that makes room at the same time.
 func TestSweepAndReclaim(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, ResumeWindow: 1, MemoryLimit: broadcast.MaxChunk + 8<<10})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, ResumeWindow: 1, MemoryLimit: broadcast.MaxChunk + 8<<10})
 	var publishers, sweeper sync.WaitGroup
 	var over atomic.Bool
 	sweeper.Go(func() {
@@ -245,7 +245,7 @@ func TestSweepAndReclaim(t *testing.T) {
 
 // TestDialectOutOfUse: a tape goes with its last reader on any shard.
 func TestDialectOutOfUse(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	one, two := newShard(t, h, 1), newShard(t, h, 1)
 	one.subscribe(0, "a", 1, nil)
 	two.subscribe(0, "a", 1, nil)
@@ -268,7 +268,7 @@ func TestDialectOutOfUse(t *testing.T) {
 func TestList(t *testing.T) {
 	for _, gone := range []string{"a", "b", "c"} {
 		t.Run(gone, func(t *testing.T) {
-			h := broadcast.NewHub(broadcast.Config{Encoders: both})
+			h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 			s := newShard(t, h, 2)
 			list := &s.sockets[0].list
 			for _, topic := range []string{"a", "b", "c"} {
@@ -309,7 +309,7 @@ func TestList(t *testing.T) {
 
 // TestTopicsThatSubscribersMakeUp go with them, unless something was published.
 func TestTopicsThatSubscribersMakeUp(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	s := newShard(t, h, 1)
 	s.subscribe(0, "silent", 0, nil)
 	s.subscribe(0, "spoken", 0, nil)

@@ -18,6 +18,7 @@ type laggard struct {
 	waiting  bool      // on audience.waiting
 	turn     bool      // at a rate: it may begin a round
 	gone     bool
+	window   int64 // of the audience's patience
 
 	next, prev               *laggard // audience.behind
 	nextWaiting, prevWaiting *laggard
@@ -29,6 +30,14 @@ func (s *Shard) lag(a *audience, i uint32, cursor uint64) *laggard {
 	sub.place |= lagBit
 	l := &laggard{audience: a, sub: i, slot: sub.slot, next: a.behind}
 	s.moveTo(l, cursor)
+	if length := s.hub.window(); length > 0 && a.policy != Conflate {
+		a.topic.mu.Lock()
+		if a.patience == nil {
+			a.patience = new(patience)
+		}
+		l.window = a.patience.fellBehind(cursor, s.hub.now(), length)
+		a.topic.mu.Unlock()
+	}
 	if a.behind == nil {
 		a.lowest = cursor
 	} else {
@@ -53,6 +62,13 @@ func (s *Shard) unlag(l *laggard) {
 	}
 	if l.waiting {
 		l.waitNoMore()
+	}
+	if a, length := l.audience, s.hub.window(); a.patience != nil && a.policy != Conflate {
+		a.topic.mu.Lock()
+		if a.patience.caughtUp(l.window, length) {
+			a.topic.madeRoomLocked()
+		}
+		a.topic.mu.Unlock()
 	}
 	l.gone = true
 	s.subs.at(l.sub).place &^= lagBit

@@ -15,7 +15,7 @@ func TestBlockedAtEveryByte(t *testing.T) {
 	const frame = headSize + 4
 	for first := range 3 * frame {
 		for second := 1; second <= 3*frame-first; second++ {
-			h := broadcast.NewHub(broadcast.Config{Encoders: both})
+			h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 			s := newShard(t, h, 2)
 			s.subscribe(0, "a", 0, nil)
 			s.subscribe(1, "a", 0, nil)
@@ -46,7 +46,7 @@ func TestBlockedWithAllTaken(t *testing.T) {
 		want uint64
 	}{{"at the end", 2 * (headSize + 4), 2}, {"between frames", headSize + 4, 1}, {"of nothing", 0, 0}} {
 		t.Run(test.name, func(t *testing.T) {
-			h := broadcast.NewHub(broadcast.Config{Encoders: both})
+			h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 			w := &stopper{t: t, n: test.n}
 			s := h.NewShard(w, func() {})
 			var list broadcast.List
@@ -90,7 +90,7 @@ func (w *stopper) Tell(_ uint32, topic string, n broadcast.Notice) {
 // TestOwnOutputFirst: a connection with own output takes no part in a pass, of
 // any topic (B8).
 func TestOwnOutputFirst(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	s := newShard(t, h, 1)
 	s.subscribe(0, "a", 0, nil)
 	s.subscribe(0, "b", 0, nil)
@@ -113,7 +113,7 @@ func TestOwnOutputFirst(t *testing.T) {
 // TestRejoinUnderNews lets a laggard catch up while every turn brings news, so
 // that one pass follows the other and there is hardly a moment between them.
 func TestRejoinUnderNews(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	s := newShard(t, h, 50)
 	for slot := range uint32(50) {
 		s.subscribe(slot, "a", 0, nil)
@@ -164,7 +164,7 @@ func TestSince(t *testing.T) {
 	for _, test := range tests {
 		for dialect := range uint8(2) {
 			t.Run(test.name, func(t *testing.T) {
-				h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 64 << 10})
+				h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: 64 << 10})
 				s := newShard(t, h, 2)
 				s.subscribe(0, "a", dialect, nil)
 				for range 20 { // chunks of dialect 0 end at 4, 12, 20
@@ -204,7 +204,7 @@ func (s shard) evict(topic string, h *broadcast.Hub, tail uint64) {
 // TestSinceTheBeginning: a topic without a message has a history too, of
 // nothing, and its end is told.
 func TestSinceTheBeginning(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	s := newShard(t, h, 2)
 	epoch := s.subscribe(0, "a", 0, nil).Position.Epoch
 	r := s.subscribe(1, "a", 0, &broadcast.Position{Epoch: epoch})
@@ -255,7 +255,7 @@ func TestSinceInPass(t *testing.T) {
 // audience's next visit or when it wants to go on (B7).
 func TestLost(t *testing.T) {
 	for _, wants := range []bool{false, true} {
-		h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 32 << 10})
+		h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: 32 << 10})
 		s := newShard(t, h, 3)
 		for slot := range uint32(3) {
 			s.subscribe(slot, "a", 0, nil)
@@ -290,7 +290,7 @@ func TestLost(t *testing.T) {
 // TestLostWithoutPublish: who fell behind is told also where the publisher that
 // evicted found no room in the end, so that no news follows.
 func TestLostWithoutPublish(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 64 << 10})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: 64 << 10})
 	slow, fast := newShard(t, h, 2), newShard(t, h, 1)
 	slow.subscribe(0, "a", 0, nil)
 	fast.subscribe(0, "a", 0, nil)
@@ -313,7 +313,7 @@ func TestLostWithoutPublish(t *testing.T) {
 // TestLostInPass: an eviction that is noticed in a pass is not forgotten by its
 // end, though it brings no news.
 func TestLostInPass(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	s := newShard(t, h, 40)
 	for slot := range uint32(40) {
 		s.subscribe(slot, "a", 0, nil)
@@ -337,7 +337,7 @@ func TestLostInPass(t *testing.T) {
 // TestLostToTotalLimit: who lags in a topic that nobody publishes to is told
 // when the limit over all topics takes what it needs.
 func TestLostToTotalLimit(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, MemoryLimit: broadcast.MaxChunk + 7<<10})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, MemoryLimit: broadcast.MaxChunk + 7<<10})
 	s := newShard(t, h, 1)
 	s.subscribe(0, "a", 0, nil)
 	s.sockets[0].room = 5
@@ -353,7 +353,7 @@ func TestLostToTotalLimit(t *testing.T) {
 // TestBehindList takes laggards off the list from its ends and its middle.
 func TestBehindList(t *testing.T) {
 	for _, order := range [][]uint32{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}} {
-		h := broadcast.NewHub(broadcast.Config{Encoders: both})
+		h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 		s := newShard(t, h, 4)
 		for slot := range uint32(4) {
 			s.subscribe(slot, "a", 0, nil)

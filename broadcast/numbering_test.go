@@ -32,7 +32,7 @@ func TestPublishersPositions(t *testing.T) {
 		"then without":                    {{at("e", 5), at("e", 5), false, nil}, {none, none, false, broadcast.ErrPositionConflict}, {at("e", 6), at("e", 6), false, nil}},
 	} {
 		t.Run(label, func(t *testing.T) {
-			h := broadcast.NewHub(broadcast.Config{Encoders: both})
+			h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 			held := 0
 			for i, s := range steps {
 				r, err := h.TryPublish("a", broadcast.Message{Position: s.give, Payload: []byte("x")})
@@ -57,7 +57,7 @@ func TestPublishersPositions(t *testing.T) {
 			}
 		})
 	}
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	publish(t, h, "a", 1, 10)
 	if _, err := h.TryPublish("a", broadcast.Message{Position: at("e", 5)}); err != broadcast.ErrPositionConflict {
 		t.Errorf("a topic that numbers by itself: %v", err)
@@ -142,7 +142,7 @@ func TestTwoServers(t *testing.T) {
 
 // TestIDs: a message with an id that is remembered is published once in each topic.
 func TestIDs(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, MaxIDs: 10, RememberIDs: time.Minute})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, MaxIDs: 10, RememberIDs: time.Minute})
 	give := func(topic, id string) broadcast.Receipt {
 		r, err := h.TryPublish(topic, broadcast.Message{ID: id, Payload: []byte("x")})
 		if err != nil {
@@ -283,7 +283,7 @@ func TestKeyLimits(t *testing.T) {
 func TestKeyTotal(t *testing.T) {
 	const value = 160 + 1 + 100
 	retain := true
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, KeyLimit: 20 * value, Settings: func(topic string) broadcast.Settings {
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, KeyLimit: 20 * value, Settings: func(topic string) broadcast.Settings {
 		if topic == "c" {
 			return broadcast.Settings{Slow: broadcast.Conflate}
 		}
@@ -321,7 +321,7 @@ func TestKeyTotal(t *testing.T) {
 
 // TestTinyFrames: what eviction drops at once counts by its records too.
 func TestTinyFrames(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 64 << 10})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: 64 << 10})
 	least := uint64(1 << 10)
 	for i := range 5000 {
 		publish(t, h, "a", 1, 2)
@@ -395,7 +395,7 @@ func TestExpire(t *testing.T) {
 // TestRetainedStays: a topic that retains something outlives the resume window,
 // without its log.
 func TestRetainedStays(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, ResumeWindow: time.Minute, Settings: func(topic string) broadcast.Settings {
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, ResumeWindow: time.Minute, Settings: func(topic string) broadcast.Settings {
 		return broadcast.Settings{Retain: topic == "a"}
 	}})
 	for range 100 {
@@ -428,7 +428,7 @@ func TestRetainedStays(t *testing.T) {
 // TestConfigure: limits and retention change at once, the policy for whoever comes
 // later; nobody loses anything by it.
 func TestConfigure(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	s := newShard(t, h, 4)
 	s.subscribe(0, "a", 1, nil)
 	s.sockets[0].room = 100

@@ -14,7 +14,7 @@ import (
 // the middle of a pass that sends message 1: the first 15 have it.
 func begun(t *testing.T, sockets, members int) (*broadcast.Hub, shard) {
 	t.Helper()
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, ResumeWindow: 1})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, ResumeWindow: 1})
 	s := newShard(t, h, sockets)
 	for slot := range members {
 		s.subscribe(uint32(slot), "a", 0, nil)
@@ -176,7 +176,7 @@ func TestResubscribeInPass(t *testing.T) {
 // TestLeaveFillsPlaces: outside a pass the last member takes the free place.
 func TestLeaveFillsPlaces(t *testing.T) {
 	for leaver := range 5 {
-		h := broadcast.NewHub(broadcast.Config{Encoders: both})
+		h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 		s := newShard(t, h, 5)
 		for slot := range uint32(5) {
 			s.subscribe(slot, "a", 0, nil)
@@ -202,7 +202,7 @@ func TestLeaveFillsPlaces(t *testing.T) {
 // TestManyLeave: a list that was long gives its memory back on the way.
 func TestManyLeave(t *testing.T) {
 	const n = 5000
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	s := newShard(t, h, n)
 	for slot := range uint32(n) {
 		s.subscribe(slot, "a", 0, nil)
@@ -219,7 +219,7 @@ func TestManyLeave(t *testing.T) {
 // TestPassIsTwoChunks: a pass ends at most two chunks from its start, and the
 // next one begins there.
 func TestPassIsTwoChunks(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 64 << 10})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: 64 << 10})
 	s := newShard(t, h, 1)
 	s.subscribe(0, "a", 0, nil)
 	publish(t, h, "a", 20, 1024-headSize) // chunks end at 4, 12, 20
@@ -232,7 +232,7 @@ func TestPassIsTwoChunks(t *testing.T) {
 
 // TestTopicsTakeTurns: a long pass does not hold up a short one.
 func TestTopicsTakeTurns(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	s := newShard(t, h, 101)
 	for slot := range uint32(100) {
 		s.subscribe(slot, "a", 0, nil)
@@ -251,7 +251,7 @@ func TestTopicsTakeTurns(t *testing.T) {
 // TestEnded: a connection that is closing gets nothing more and is in nobody's
 // way.
 func TestEnded(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	s := newShard(t, h, 3)
 	for slot := range uint32(3) {
 		s.subscribe(slot, "a", 0, nil)
@@ -277,7 +277,7 @@ func TestEnded(t *testing.T) {
 // TestWake: the first news wakes the owner, what follows until it has looked
 // does not.
 func TestWake(t *testing.T) {
-	h := broadcast.NewHub(broadcast.Config{Encoders: both})
+	h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 	woken := 0
 	w := newWriter(t, 1)
 	s := shard{h.NewShard(w, func() { woken++ }), w}

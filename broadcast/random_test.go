@@ -38,7 +38,7 @@ func seeds(t *testing.T, f func(t *testing.T, seed uint64)) {
 
 // someConfig returns limits so small that they are met.
 func someConfig(rng *rand.Rand) broadcast.Config {
-	cfg := broadcast.Config{Encoders: both, ResumeWindow: 1}
+	cfg := broadcast.Config{Patience: -1, Encoders: both, ResumeWindow: 1}
 	cfg.LogLimit = []int{4 << 10, 8 << 10, 40 << 10, 64 << 10}[rng.IntN(4)]
 	cfg.MemoryLimit = []int64{1 << 30, 1 << 30, broadcast.MaxChunk + 64<<10}[rng.IntN(3)]
 	cfg.MaxTopics = []int{2, 1 << 10}[rng.IntN(2)]

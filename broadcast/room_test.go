@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -29,7 +30,7 @@ func TestTooLarge(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: test.limit})
+			h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: test.limit})
 			s := newShard(t, h, 1)
 			s.subscribe(0, "a", 0, nil)
 			r, err := h.TryPublish("a", test.m)
@@ -46,7 +47,7 @@ func TestTooLarge(t *testing.T) {
 // TestLimitHolds fills small logs with all sizes that they take.
 func TestLimitHolds(t *testing.T) {
 	for _, limit := range []int{4 << 10, 10_000, 64 << 10} {
-		h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: limit})
+		h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: limit})
 		for size := 0; size <= limit/4-10-64; size += 13 {
 			publish(t, h, "a", 1, size)
 			if err := h.Check(); err != nil {
@@ -156,7 +157,7 @@ func TestPublisherWaits(t *testing.T) {
 // anything makes room.
 func TestPublisherWaitsForLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 32 << 10})
+		h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, LogLimit: 32 << 10})
 		s := newShard(t, h, 1)
 		s.subscribe(0, "a", 0, nil)
 		publish(t, h, "a", 30, quarter)
@@ -238,7 +239,7 @@ func TestTotalLimit(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			h := broadcast.NewHub(broadcast.Config{Encoders: both, MemoryLimit: broadcast.MaxChunk + 17<<10})
+			h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, MemoryLimit: broadcast.MaxChunk + 17<<10})
 			s := newShard(t, h, 1)
 			for _, topic := range test.held {
 				s.subscribe(0, topic, 0, nil)
@@ -275,7 +276,7 @@ func TestTotalLimit(t *testing.T) {
 // refusal.
 func TestTotalLimitAllHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := broadcast.NewHub(broadcast.Config{Encoders: both, MemoryLimit: broadcast.MaxChunk + 7<<10})
+		h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both, MemoryLimit: broadcast.MaxChunk + 7<<10})
 		s := newShard(t, h, 1)
 		for _, topic := range []string{"a", "b"} {
 			s.subscribe(0, topic, 0, nil)
@@ -301,4 +302,42 @@ func TestTotalLimitAllHeld(t *testing.T) {
 		}
 		s.work(past)
 	})
+}
+
+// TestPatience: a full log waits for who has just fallen behind, for a second at
+// most, and not for who conflates.
+func TestPatience(t *testing.T) {
+	for _, policy := range []broadcast.Policy{broadcast.Disconnect, broadcast.Drop, broadcast.Conflate} {
+		for _, recovers := range []bool{true, false} {
+			h := broadcast.NewHub(broadcast.Config{Encoders: both, LogLimit: 8 << 10, Settings: func(string) broadcast.Settings { return broadcast.Settings{Slow: policy} }})
+			s := newShard(t, h, 2)
+			s.subscribe(0, "a", 0, nil)
+			s.subscribe(1, "a", 0, nil)
+			s.sockets[0].room = 0
+			fill := func() (n int, err error) { // until there is no room, though whoever reads has read all
+				for ; n < 200 && err == nil; n++ {
+					_, err = h.TryPublish("a", broadcast.Message{Payload: make([]byte, 100)})
+					s.work(past)
+				}
+				return n, err
+			}
+			n, err := fill()
+			if waits := err == broadcast.ErrNoRoom; waits != (policy != broadcast.Conflate) {
+				t.Fatalf("%v: %d messages, then %v", policy, n, err)
+			}
+			if recovers {
+				s.unblock(0, math.MaxInt)
+				s.work(past)
+			} else {
+				h.Advance(time.Second)
+			}
+			if n, err = fill(); err != nil {
+				t.Errorf("%v, recovers %t: after %d messages %v", policy, recovers, n, err)
+			}
+			lost := s.Stats().Lost.Load() > 0
+			if lost != (policy == broadcast.Disconnect && !recovers) {
+				t.Errorf("%v, recovers %t: lost %t", policy, recovers, lost)
+			}
+		}
+	}
 }

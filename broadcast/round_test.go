@@ -11,7 +11,7 @@ import (
 )
 
 func settings(set broadcast.Settings) broadcast.Config {
-	return broadcast.Config{Encoders: both, Settings: func(string) broadcast.Settings { return set }}
+	return broadcast.Config{Patience: -1, Encoders: both, Settings: func(string) broadcast.Settings { return set }}
 }
 
 // value publishes a value of a key and returns its offset.

@@ -32,7 +32,7 @@ func BenchmarkMemory(b *testing.B) {
 	} {
 		b.Run(bench.label, func(b *testing.B) {
 			for b.Loop() {
-				h := broadcast.NewHub(broadcast.Config{Encoders: both})
+				h := broadcast.NewHub(broadcast.Config{Patience: -1, Encoders: both})
 				s := h.NewShard(new(counter), func() {})
 				lists := make([]broadcast.List, conns)
 				before := heap()

@@ -54,7 +54,7 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 		return 0, false, err
 	}
 	if t.log.size+need > t.set().LogLimit {
-		low := t.lowLocked()
+		low := t.patientLocked(at)
 		for t.log.size+need > t.set().LogLimit && t.log.evictable(low) {
 			grown -= t.log.evict()
 		}
