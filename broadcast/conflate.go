@@ -15,7 +15,7 @@ func (s *Shard) advanceRound(l *laggard) {
 	if !l.round.on {
 		s.tellLive(l)
 		switch {
-		case l.cursor == a.cursor && a.pass == nil && (l.high <= a.cursor || a.rate != 0):
+		case l.cursor == a.cursor && a.pass == nil && !l.due && (l.high <= a.cursor || a.rate != 0):
 			s.unlag(l) // rule C4
 			return
 		case l.cursor >= a.cursor, l.high > a.cursor && a.rate == 0, a.rate != 0 && !l.turn:

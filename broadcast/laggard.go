@@ -104,7 +104,7 @@ func (s *Shard) wait(l *laggard) {
 		a.waiting.prevWaiting = l
 	}
 	a.waiting = l
-	if a.rate != 0 && a.pass == nil && l.cursor < a.cursor { // nobody may have news for it
+	if a.rate != 0 && a.pass == nil && (l.cursor < a.cursor || l.due) { // nobody may have news for it
 		s.schedule(a)
 	}
 }

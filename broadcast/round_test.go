@@ -234,3 +234,44 @@ func TestDrop(t *testing.T) {
 		t.Errorf("%d gaps, %d lost, %d dropped of %d", st.Gaps.Load(), st.Lost.Load(), st.Dropped.Load(), 100-len(frames))
 	}
 }
+
+// TestLiveAtRate: who comes between two ticks is told that it is live when it has
+// been sent what there was when it came.
+func TestLiveAtRate(t *testing.T) {
+	for _, retain := range []bool{false, true} {
+		h := broadcast.NewHub(settings(broadcast.Settings{Slow: broadcast.Conflate, MaxRate: 1, Retain: retain}))
+		s := newShard(t, h, 10)
+		for slot := range uint32(8) { // one for each phase
+			s.subscribe(slot, "a", 1, nil)
+		}
+		value(t, h, "k", 10)
+		for range 9 {
+			h.Advance(200 * time.Millisecond)
+			s.work(past)
+		}
+		value(t, h, "k", 20)
+		info, _ := h.Topic("a")
+		since := broadcast.Position{Epoch: info.Position.Epoch, Offset: 1}
+		if retain {
+			since.Epoch = "never"
+		}
+		if r := s.subscribe(8, "a", 1, &since); r.Position != info.Position || r.Retain != retain {
+			t.Errorf("%+v", r)
+		}
+		for range 15 {
+			s.work(past)
+			frames, _ := parseAll(s.sockets[8].out)
+			seen := len(frames) > 0 && len(frames[len(frames)-1].Payload) == 20
+			if live := len(s.sockets[8].notices) > 0; live && !seen {
+				t.Errorf("retain %t: live before the newest value", retain)
+			}
+			h.Advance(200 * time.Millisecond)
+		}
+		if got := s.sockets[8].notices; !slices.Equal(got, []string{"a live"}) {
+			t.Errorf("retain %t: told %v", retain, got)
+		}
+		if n := s.Stats().Lagging.Load(); n != 0 {
+			t.Errorf("%d lag", n)
+		}
+	}
+}

@@ -16,9 +16,11 @@ type closing struct {
 }
 
 // EndSoon closes the connection in a slot as End does, when the calls under way
-// have returned.
+// have returned. From now on Write finds it Ended.
 func (s *Shard) EndSoon(slot uint32, code ws.StatusCode, reason string) {
-	s.closings = append(s.closings, closing{s.Handle(s.table.at(slot)), code, reason})
+	c := s.table.at(slot)
+	c.flags |= ending
+	s.closings = append(s.closings, closing{s.Handle(c), code, reason})
 }
 
 // failed notes that c's socket is dead.

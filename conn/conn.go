@@ -77,6 +77,7 @@ const (
 	shut                         // our side has been shut down
 	pending                      // the owner has not answered yet
 	armed                        // the poller watches output too
+	ending                       // EndSoon was called: messages have an end
 	cut                          // own output found no room and is not whole: nothing more is written
 )
 

@@ -31,8 +31,8 @@ const (
 // short write the caller goes on by Keep, or after Owner.Writable.
 func (s *Shard) Write(slot uint32, a, b []byte) (n int, o Outcome) {
 	c := s.table.at(slot)
-	if w := word(c.word.Load()); w.any(blocked | ended | done) {
-		if w.any(ended | done) {
+	if w := word(c.word.Load()); w.any(blocked|ended|done) || c.flags&ending != 0 {
+		if w.any(ended|done) || c.flags&ending != 0 {
 			return 0, Ended
 		}
 		return 0, Blocked

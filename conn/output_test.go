@@ -352,3 +352,21 @@ func TestPausedWhileScheduled(t *testing.T) {
 	other.expect("text wait")
 	other.leave()
 }
+
+// TestWriteAfterEndSoon: what comes after a decision to end is not sent, though the end itself waits.
+func TestWriteAfterEndSoon(t *testing.T) {
+	s := serve(t, conn.Config{Shards: 1}, hooks{})
+	c := s.open(t)
+	shard := s.Shards()[0]
+	on(shard, func() {
+		shard.Each(0, 1, func(x *conn.Conn, _ conn.Info) {
+			shard.EndSoon(x.Slot(), 1013, "too slow")
+			n, o := shard.Write(x.Slot(), serverFrame(ws.OpText, "more"), nil)
+			require.Equal(t, conn.Ended, o)
+			require.Zero(t, n)
+		})
+	})
+	heard := strings.Join(c.rest(), ", ")
+	require.Contains(t, heard, "close 1013")
+	require.NotContains(t, heard, "more")
+}
