@@ -198,15 +198,13 @@ func (l *topicLog) tape(d uint8) tape {
 
 // disuse drops dialect d's tape; dialect 0's always stays.
 func (l *topicLog) disuse(d uint8) (freed int) {
-	if d == 0 {
+	if d == 0 || l.tapes == nil { // noLog is everybody's
 		return 0
 	}
 	for _, c := range l.tape(d) {
 		freed += cap(c.data)
 	}
-	if l.tapes != nil {
-		l.tapes[d] = nil
-	}
+	l.tapes[d] = nil
 	l.memory -= freed
 	return freed
 }
