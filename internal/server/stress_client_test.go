@@ -23,6 +23,7 @@ type stressClient struct {
 	w       *wire
 	members map[*stressTopic]*stressMember
 	left    map[*stressTopic]*stressMember // what it had of topics that it may resume
+	parted  *stressTopic                   // the one of them that it left last: its end may have been decided before
 	asked   []stressAsk                    // what has not been answered, oldest first
 	said    []string                       // of what happened the last
 	stalled time.Time                      // when it last stopped reading

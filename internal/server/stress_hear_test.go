@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"syscall"
 	"time"
@@ -138,7 +139,7 @@ func (c *stressClient) answered(h *said, t *stressTopic, m *stressMember) error 
 		return nil
 	case a.op == "unsubscribe" && h.Op == "unsubscribed":
 		if c.happened("unsubscribe"); m != nil {
-			c.left[t] = m
+			c.left[t], c.parted = m, t
 		}
 		delete(c.members, t)
 		return nil
@@ -181,8 +182,11 @@ func (c *stressClient) closed(payload []byte) error {
 		c.gone()
 		return nil
 	}
-	slow := false
-	for t, m := range c.members {
+	slow, members := false, maps.Clone(c.members)
+	if m := c.left[c.parted]; m != nil && members[c.parted] == nil {
+		members[c.parted] = m
+	}
+	for t, m := range members {
 		info, _ := c.hub.Topic(t.name)
 		oldest, err := t.number(broadcastPosition(info.Oldest))
 		slow = slow || err == nil && oldest > m.last && (m.policy == broadcast.Disconnect.String() || c.isRaw && !m.conflates()) || c.isRaw && (m.first || m.unanchored)
