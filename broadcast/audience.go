@@ -58,9 +58,9 @@ func (s *Shard) join(name string, dialect uint8, maxRate float64) (*audience, er
 		return nil, err
 	}
 	defer t.mu.Unlock()
-	policy, rate, phase := t.set().Slow, uint8(0), uint8(0)
+	policy, rate, phase := t.set.Slow, uint8(0), uint8(0)
 	if policy == Conflate {
-		if rate = lower(step(t.set().MaxRate), step(maxRate)); rate != 0 {
+		if rate = lower(step(t.set.MaxRate), step(maxRate)); rate != 0 {
 			s.joined++
 			phase = uint8(s.joined % phases)
 		}

@@ -91,20 +91,20 @@ const expireTurn = 1 << 10
 func (h *Hub) expire(t *topic) (more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.gone || !t.set().Retain || t.set().RetainFor <= 0 { // it may have changed since Expire looked
+	if t.gone || !t.set.Retain || t.set.RetainFor <= 0 { // it may have changed since Expire looked
 		return false
 	}
 	now, deleted := h.now(), 0
 	for p := t.keys.oldest; p != 0 && deleted < expireTurn; {
 		v := &t.keys.values[p-1]
 		p = v.next
-		if v.at >= now-int64(t.set().RetainFor) {
+		if v.at >= now-int64(t.set.RetainFor) {
 			break
 		}
 		if v.kind == Delete {
 			continue
 		}
-		grown, err := t.appendExpiredLocked(v.key, now)
+		grown, _, err := t.appendLocked(&Message{Kind: Delete, Key: v.key, expired: true}, now)
 		h.memory.Add(int64(grown))
 		if err != nil {
 			break // no room: later
@@ -115,12 +115,4 @@ func (h *Hub) expire(t *topic) (more bool) {
 		t.markLocked()
 	}
 	return deleted == expireTurn
-}
-
-// appendExpiredLocked appends that key is gone. Where the publisher numbers, it has
-// the position of the message before: it is nobody's message.
-func (t *topic) appendExpiredLocked(key string, now int64) (grown int, err error) {
-	m := Message{Kind: Delete, Key: key, expired: true}
-	grown, _, err = t.appendLocked(&m, now)
-	return grown, err
 }

@@ -21,14 +21,14 @@ type Log struct {
 // NewLog returns an empty log with dialect 0 in use.
 func NewLog(limit int, encoders ...Encoder) *Log {
 	l := &Log{topic: topic{eras: []era{{epoch: "abcdefgh"}}}}
-	l.settings = &topicSettings{Settings{LogLimit: limit}, NewHub(Config{Encoders: encoders})}
+	l.set = &topicSettings{Settings{LogLimit: limit}, NewHub(Config{Encoders: encoders})}
 	l.log, l.inUse = new(topicLog), 1
 	return l
 }
 
 func (l *Log) Append(m Message) (grown int) {
 	l.numberLocked(&m)
-	return l.log.append(l.settings, l.inUse, &m, 0)
+	return l.log.append(l.set, l.inUse, &m, 0)
 }
 func (l *Log) Evictable(low uint64) bool { return l.log.evictable(low) }
 func (l *Log) Evict() (freed int)        { return l.log.evict() }
@@ -37,7 +37,7 @@ func (l *Log) Disuse(d uint8) (freed int) {
 	return l.log.disuse(d)
 }
 func (l *Log) Bounds() (tail, head uint64, size int) { return l.log.tail, l.log.head, l.log.size }
-func (l *Log) Check() error                          { return l.log.check(l.settings.LogLimit) }
+func (l *Log) Check() error                          { return l.log.check(l.set.LogLimit) }
 func (l *Log) Memory() int                           { return l.log.memory }
 
 // Use puts dialect d in use.
@@ -161,7 +161,7 @@ func (h *Hub) Check() error {
 	memory, keys, keyBytes := 0, 0, 0
 	for _, t := range h.topics {
 		t.mu.Lock()
-		err := t.log.check(t.set().LogLimit)
+		err := t.log.check(t.set.LogLimit)
 		memory += t.log.memory
 		if t.keys != nil {
 			keys, keyBytes = keys+len(t.keys.places), keyBytes+t.keys.size

@@ -333,7 +333,7 @@ func (h *Hub) forget(t *topic, still func() bool) {
 	if t.gone || len(t.audiences) > 0 || !still() { // gone: its name may be a new topic's
 		return
 	}
-	if t.set().Retain && len(t.keys.places) > 0 { // what it retains stays
+	if t.set.Retain && len(t.keys.places) > 0 { // what it retains stays
 		for t.log.evictable(t.log.head) {
 			h.memory.Add(int64(-t.log.evict()))
 		}

@@ -182,9 +182,7 @@ const sparePasses = 64
 func (s *Shard) finish(a *audience) (more bool) {
 	t, p := a.topic, a.pass
 	if a.rate != 0 && !p.whole { // the round goes on, for the same members
-		if last := len(p.frames.places); last > 0 {
-			p.round.place = p.frames.places[last-1] + 1
-		}
+		p.round.sent(&p.frames, len(p.frames.ends), false)
 		t.mu.Lock()
 		news := s.encodePassLocked(a, p)
 		t.mu.Unlock()

@@ -18,7 +18,7 @@ type TopicInfo struct {
 }
 
 func (t *topic) infoLocked() TopicInfo {
-	i := TopicInfo{t.name, t.positionLocked(t.log.head), t.positionLocked(t.log.tail), t.log.size, int(t.subscribers.Load()), t.set().Settings, 0, 0}
+	i := TopicInfo{t.name, t.positionLocked(t.log.head), t.positionLocked(t.log.tail), t.log.size, int(t.subscribers.Load()), t.set.Settings, 0, 0}
 	if t.keys != nil {
 		i.Keys, i.KeyBytes = len(t.keys.places), t.keys.size
 	}

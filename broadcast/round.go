@@ -77,7 +77,7 @@ func (t *topic) encodeRoundLocked(r *round, d uint8, upTo uint64, f *frames) (wh
 		}
 		t.keys.message(i, &f.m)
 		before := len(f.data)
-		if f.data = t.set().hub.cfg.Encoders[d].AppendMessage(f.data, &f.m); len(f.data) > before {
+		if f.data = t.set.hub.cfg.Encoders[d].AppendMessage(f.data, &f.m); len(f.data) > before {
 			f.ends = append(f.ends, uint32(len(f.data)))
 			f.places = append(f.places, i)
 			f.seqs = append(f.seqs, t.keys.seqs[i])

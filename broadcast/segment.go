@@ -31,7 +31,7 @@ func (t *topic) encodeLocked(d uint8, start, limit uint64, f *frames) segment {
 	f.m = Message{Topic: t.name}
 	for o := start + 1; o <= limit && len(f.data) < turnBytes; o++ {
 		t.messageLocked(o, &f.m)
-		f.data = t.set().hub.cfg.Encoders[d].AppendMessage(f.data, &f.m)
+		f.data = t.set.hub.cfg.Encoders[d].AppendMessage(f.data, &f.m)
 		f.ends = append(f.ends, uint32(len(f.data)))
 	}
 	return segment{start: start, end: start + uint64(len(f.ends)), a: f.data, ends: [2][]uint32{f.ends}}

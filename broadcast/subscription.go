@@ -106,7 +106,7 @@ func (s *Shard) Subscribe(slot uint32, list *List, topic string, dialect uint8, 
 	if r.Recovered = at == held || at == ahead; r.Recovered {
 		r.History = Position{}
 	}
-	r.Retain = t.set().Retain && !r.Recovered
+	r.Retain = t.set.Retain && !r.Recovered
 	t.mu.Unlock()
 	if r.Recovered {
 		l := s.lag(a, i, from)
@@ -136,7 +136,7 @@ func (t *topic) resumeLocked(p Position, skip uint64, policy Policy, now int64) 
 		oldest = max(oldest, t.keys.lost())
 	}
 	seq, at = t.findLocked(p)
-	if at == lost && policy == Conflate && t.keys != nil && t.set().History == (History{}) && seq >= t.keys.lost() {
+	if at == lost && policy == Conflate && t.keys != nil && t.set.History == (History{}) && seq >= t.keys.lost() {
 		return seq, held, Position{} // no message need be held: the newest values are
 	}
 	for ; at == held && skip > 0; skip-- {
@@ -164,7 +164,7 @@ func (h *Hub) Resumable(topic string, since Position, skip uint64) (history Posi
 		return Position{}, false
 	}
 	defer t.mu.Unlock()
-	_, at, history := t.resumeLocked(since, skip, t.set().Slow, h.now())
+	_, at, history := t.resumeLocked(since, skip, t.set.Slow, h.now())
 	return history, at == held || at == ahead
 }
 

@@ -17,16 +17,13 @@ type topic struct {
 	mu        sync.Mutex
 	eras      []era     // of its numbering, oldest first; never empty
 	log       *topicLog // noLog before the first message
-	settings  *topicSettings
+	set       *topicSettings
 	inUse     uint32        // the dialects that are encoded, as bits; 0 always is
 	keys      *keyTable     // nil where nobody needs it
 	audiences []*audience   // those with members
 	used      int64         // when something was last published or somebody left, in ns since the hub began
 	room      chan struct{} // closed when there may be room again; nil while nobody waits
 }
-
-// set returns the topic's settings.
-func (t *topic) set() *topicSettings { return t.settings }
 
 // lowLocked is the offset above which nothing may be evicted: where the slowest
 // unfinished pass began (rule B2).
@@ -47,18 +44,18 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 		return 0, true, nil
 	}
 	need := cost(m)
-	if need > max(t.set().LogLimit, t.set().hub.cfg.LogLimit)/4 {
+	if need > max(t.set.LogLimit, t.set.hub.cfg.LogLimit)/4 {
 		return 0, false, ErrTooLarge
 	}
 	if err = t.checkKeyLocked(m); err != nil {
 		return 0, false, err
 	}
-	if t.log.size+need > t.set().LogLimit {
+	if t.log.size+need > t.set.LogLimit {
 		low := t.patientLocked(at)
-		for t.log.size+need > t.set().LogLimit && t.log.evictable(low) {
+		for t.log.size+need > t.set.LogLimit && t.log.evictable(low) {
 			grown -= t.log.evict()
 		}
-		if t.log.size > 0 && t.log.size+need > t.set().LogLimit {
+		if t.log.size > 0 && t.log.size+need > t.set.LogLimit {
 			return grown, false, ErrNoRoom
 		}
 	}
@@ -75,7 +72,7 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 	if t.log == &noLog {
 		t.log = new(topicLog)
 	}
-	grown += t.log.append(t.settings, t.inUse, m, at)
+	grown += t.log.append(t.set, t.inUse, m, at)
 	t.keepLocked(m, t.log.head, at)
 	return grown, false, nil
 }
@@ -83,13 +80,13 @@ func (t *topic) appendLocked(m *Message, at int64) (grown int, duplicate bool, e
 // checkKeyLocked refuses a message that the topic's keys have no place for.
 func (t *topic) checkKeyLocked(m *Message) error {
 	switch {
-	case m.Kind == Delete && (!t.set().Retain || !t.keys.has(m.Key)):
+	case m.Kind == Delete && (!t.set.Retain || !t.keys.has(m.Key)):
 		return ErrNoKey
-	case !t.set().Retain || m.Kind == Delete || t.keys.fits(m, t.set().MaxKeys, t.set().MaxKeyBytes):
+	case !t.set.Retain || m.Kind == Delete || t.keys.fits(m, t.set.MaxKeys, t.set.MaxKeyBytes):
 		return nil
 	}
 	t.keys.dropTombstones(math.MaxInt64) // nobody keeps a place by having been deleted
-	if !t.keys.fits(m, t.set().MaxKeys, t.set().MaxKeyBytes) {
+	if !t.keys.fits(m, t.set.MaxKeys, t.set.MaxKeyBytes) {
 		return ErrTooManyKeys
 	}
 	return nil
@@ -108,20 +105,20 @@ func (t *topic) keepLocked(m *Message, seq uint64, at int64) {
 		k.buried = seq // should the topic conflate one day
 		return
 	}
-	if k.put(m, seq, at); !t.set().Retain {
-		k.trim(t.set().MaxKeys, t.set().MaxKeyBytes)
+	if k.put(m, seq, at); !t.set.Retain {
+		k.trim(t.set.MaxKeys, t.set.MaxKeyBytes)
 	}
 }
 
 // conflatesLocked reports whether somebody is sent the newest values instead of
 // every message, or will be.
 func (t *topic) conflatesLocked() bool {
-	return t.set().Slow == Conflate || slices.ContainsFunc(t.audiences, func(a *audience) bool { return a.policy == Conflate })
+	return t.set.Slow == Conflate || slices.ContainsFunc(t.audiences, func(a *audience) bool { return a.policy == Conflate })
 }
 
 // configureLocked has t be as set says.
 func (t *topic) configureLocked(set *topicSettings) {
-	t.settings = set
+	t.set = set
 	switch needs := set.Retain || t.conflatesLocked(); {
 	case !needs && t.keys != nil:
 		t.keys.release()
@@ -140,7 +137,7 @@ func (t *topic) configureLocked(set *topicSettings) {
 
 // historyLocked returns the sequence number after which a subscriber may resume.
 func (t *topic) historyLocked(now int64) (seq uint64) {
-	h, l := &t.set().History, t.log
+	h, l := &t.set.History, t.log
 	seq = l.tail
 	if h.Count > 0 && l.head-seq > uint64(h.Count) {
 		seq = l.head - uint64(h.Count)
@@ -199,7 +196,7 @@ func (t *topic) removeLocked(a *audience, at int64) (freed int) {
 	t.audiences = slices.DeleteFunc(t.audiences, func(b *audience) bool { return a == b })
 	t.used = at
 	t.madeRoomLocked()
-	if t.keys != nil && !t.set().Retain && !t.conflatesLocked() {
+	if t.keys != nil && !t.set.Retain && !t.conflatesLocked() {
 		t.keys.release()
 		t.keys = nil
 	}
