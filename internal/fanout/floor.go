@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pushd/pushd/internal/rawio"
 	"github.com/pushd/pushd/netpoll"
 )
 
@@ -141,7 +142,7 @@ func (f *floor) send(s send) (sent, error) {
 // all writes b to fd, and waits where fd has no room.
 func (s *sent) all(fd int, b []byte) error {
 	for {
-		n, err := write(fd, b)
+		n, err := rawio.Write(fd, b)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			s.Full++

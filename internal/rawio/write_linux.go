@@ -1,4 +1,4 @@
-package conn
+package rawio
 
 import (
 	"unsafe"
@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// write is write(2) on a non-blocking descriptor. It does not tell the scheduler, as unix.Write does: the call ends
+// Write is write(2) on a non-blocking descriptor. It does not tell the scheduler, as unix.Write does: the call ends
 // in microseconds, and being told starts the runtime's monitor, whose naps were more than half of all system calls of
 // a pass that were not writes.
-func write(fd int, b []byte) (int, error) {
+func Write(fd int, b []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	if errno != 0 {
 		return -1, errno

@@ -1,0 +1,8 @@
+//go:build darwin || freebsd
+
+package rawio
+
+import "golang.org/x/sys/unix"
+
+// Write is write(2) on a non-blocking descriptor.
+func Write(fd int, b []byte) (int, error) { return unix.Write(fd, b) }
