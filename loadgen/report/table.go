@@ -40,8 +40,10 @@ func (t *table) section(title string) {
 }
 
 func (t *table) head(r *Report) {
-	t.para("", strings.TrimSpace(r.Scenario+"  "+strings.Join(r.Targets, "  ")))
-	t.para("", about(r))
+	t.para("", strings.TrimSpace(r.Scenario+" "+strings.Join(r.Targets, " ")))
+	if a := about(r); a != "" {
+		t.para("", a)
+	}
 	if r.Ended != "" {
 		t.para("", "ENDED EARLY: "+r.Ended)
 	}
