@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
-const binary = process.env.PUSHD ?? `${root}bin/pushd`;
+export const binary = process.env.PUSHD ?? `${root}bin/pushd`;
 const PATIENCE = 10_000; // ms: far above what anything here takes, so that only a fault reaches it
 
 const children = new Set();
