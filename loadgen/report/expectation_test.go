@@ -129,3 +129,20 @@ func TestVoidFiguresMeetNothing(t *testing.T) {
 		{Text: "absent=0", Got: "no figure absent"},
 	}, r.Expectations)
 }
+
+func FuzzExpectation(f *testing.F) {
+	for _, text := range []string{"p99<50ms", "lost=0", "delivered>=97%", "rss<=10MiB", "connected>1,000", "sent>4KB/s", "cpu!=1m30s", "p99<1e999"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		condition, err := report.ParseExpectation(text)
+		if err != nil {
+			require.ErrorContains(t, err, "expected ")
+			return
+		}
+		got, err := condition.Judge(judged())
+		require.Equal(t, text, got.Text)
+		require.NotEmpty(t, got.Got)
+		require.False(t, got.Met && err != nil)
+	})
+}
