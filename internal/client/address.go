@@ -1,9 +1,13 @@
 package client
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // SubscribeURL gives the WebSocket URL for an address as people write it:
@@ -27,6 +31,25 @@ func SubscribeURL(address string) (string, error) {
 		u.Path = "/ws"
 	}
 	return u.String(), nil
+}
+
+// AdminHTTP gives, for an address of an admin door as people write it (HOST:PORT,
+// :PORT, URL or unix:PATH), the base URL of requests, without a slash at its end,
+// and a client that reaches it. Close the client's idle connections when done.
+func AdminHTTP(address string) (base string, door *http.Client, err error) {
+	base, socket, err := adminTarget(address)
+	if err != nil {
+		return "", nil, err
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute}
+	if socket != "" {
+		transport.Proxy = nil
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", socket)
+		}
+	}
+	return base, &http.Client{Transport: transport}, nil
 }
 
 // adminTarget splits an admin address into the base URL of requests and, for

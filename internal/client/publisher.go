@@ -57,7 +57,7 @@ func (r Receipt) Position() string { return r.Epoch + ":" + strconv.FormatUint(r
 
 // NewPublisher checks the address. It does not connect yet.
 func NewPublisher(cfg PublisherConfig) (*Publisher, error) {
-	base, socket, err := adminTarget(cfg.Admin)
+	base, door, err := AdminHTTP(cfg.Admin)
 	if err != nil {
 		return nil, err
 	}
@@ -67,15 +67,7 @@ func NewPublisher(cfg PublisherConfig) (*Publisher, error) {
 	if cfg.sleep == nil {
 		cfg.sleep = sleep
 	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute}
-	if socket != "" {
-		transport.Proxy = nil
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
-		}
-	}
-	return &Publisher{cfg: cfg, base: base, http: &http.Client{Transport: transport}}, nil
+	return &Publisher{cfg: cfg, base: base, http: door}, nil
 }
 
 // Close closes idle connections. It may be called twice.
