@@ -3,14 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // process is a running process, as /proc shows it.
@@ -21,29 +21,22 @@ const ticks = 100
 
 // cpu is the CPU time that the process has used, user and system, in steps of 10 ms. See proc_pid_stat(5).
 func (p process) cpu() (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p))
+	proc, err := procfs.NewProc(int(p))
 	if err != nil {
 		return 0, fmt.Errorf("CPU time of a process, which needs Linux: %w", err)
 	}
-	// The command in parentheses may hold anything; state, the third field, follows it, and utime and stime are the 14th and 15th.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat: %q: expected at least 15 fields", p, text)
-	}
-	user, err1 := strconv.Atoi(fields[11])
-	system, err2 := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * time.Second / ticks, errors.Join(err1, err2)
+	stat, err := proc.Stat()
+	return time.Duration(stat.UTime+stat.STime) * time.Second / ticks, err
 }
 
 // resident is how much of the process's memory is in RAM, in bytes. See proc_pid_statm(5).
 func (p process) resident() (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p))
+	proc, err := procfs.NewProc(int(p))
 	if err != nil {
 		return 0, fmt.Errorf("memory of a process, which needs Linux: %w", err)
 	}
-	var size, pages int
-	_, err = fmt.Sscan(string(text), &size, &pages)
-	return float64(pages * os.Getpagesize()), err
+	statm, err := proc.Statm()
+	return float64(statm.ResidentBytes()), err
 }
 
 // systemCalls counts the system calls of the process while f runs. Without perf, or where perf may not count, counted is false.
