@@ -3,6 +3,7 @@
 GO      ?= go
 PREFIX  ?= /usr/local
 DESTDIR ?=
+SYSCONFDIR ?= /etc
 
 # Settings of single targets: make fuzz FUZZTIME=10s, make run ARGS='--listen :9000',
 # make bench-fanout ARGS='-scenario one -rounds 7'.
@@ -23,7 +24,7 @@ DESCRIBED := $(shell git describe --tags --always --dirty 2>/dev/null)
 VERSION   := $(or $(DESCRIBED),dev)
 BUILD     := build -trimpath $(if $(DESCRIBED),,-buildvcs=false) -ldflags '-s -w -X main.version=$(VERSION)'
 
-.PHONY: build install run test stress bench bench-fanout fuzz lint fmt cross test-foreign clean
+.PHONY: build install install-systemd run test stress bench bench-fanout fuzz lint fmt cross test-foreign clean
 
 # Always asked for: Go's build cache knows better than make whether anything changed.
 build:
@@ -34,6 +35,14 @@ install: build
 	install -d '$(DESTDIR)$(PREFIX)/bin'
 	install -m 0755 bin/pushd '$(DESTDIR)$(PREFIX)/bin/pushd'
 	ln -sf pushd '$(DESTDIR)$(PREFIX)/bin/pushctl'
+
+# A unit in /usr/local/lib/systemd/system is found like one in /etc. Settings that are there already stay.
+install-systemd: install
+	install -d '$(DESTDIR)$(PREFIX)/lib/systemd/system' '$(DESTDIR)$(SYSCONFDIR)/pushd'
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|; s|/etc/pushd/|$(SYSCONFDIR)/pushd/|' deploy/pushd.service \
+		>'$(DESTDIR)$(PREFIX)/lib/systemd/system/pushd.service'
+	[ -e '$(DESTDIR)$(SYSCONFDIR)/pushd/pushd.yaml' ] || \
+		install -m 0644 docs/pushd.yaml '$(DESTDIR)$(SYSCONFDIR)/pushd/pushd.yaml'
 
 run: build
 	exec bin/pushd serve --demo $(ARGS)
@@ -88,7 +97,8 @@ cross:
 		$(GO) vet $(PKGS); $(GO) build $(PKGS); echo "$$p vetted and built"; \
 	done
 
-# Clients that others wrote, against bin/pushd: ws, Python's websockets, curl, Chromium. .ci/run installs them.
+# Clients that others wrote, against bin/pushd: ws, Python's websockets, curl, Chromium; and deploy/ as systemd, Docker Compose
+# and a container see it, which needs root. .ci/run installs them.
 test-foreign: build
 	@[ -d test/foreign/node_modules ] || { echo "make test-foreign: run (cd test/foreign && npm ci) first" >&2; exit 1; }
 	cd test/foreign && node --test --test-concurrency=1
