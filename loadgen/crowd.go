@@ -1,0 +1,395 @@
+package loadgen
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/netpoll"
+)
+
+// crowd is many clients in one goroutine with one poller.
+type crowd struct {
+	plan
+	poller  *netpoll.Poller
+	scripts []*script // by target
+	orders  chan order
+	emit    func(tick) error
+
+	clients []member
+	subs    []sub
+	drawn   []uint32 // topics of clients, where they are drawn
+	streams map[int32]*stream
+	chooser *chooser
+	topics  []int // scratch
+
+	goal    growth
+	grown   int       // connections begun since the goal was set
+	since   time.Time // when it was set
+	next    int       // the client that is looked at next for one to open
+	pending queue     // handshakes under way, oldest first
+	lives   queue     // open connections, oldest first, where they end by Life
+	parting queue     // connections that we are closing
+	retries retries
+	inRow   int // refusals since the last handshake that was done
+	spare   *stream
+	crawl   []int32 // crawling clients that are open
+	crawled time.Time
+
+	returning bool
+	returnAt  int64
+
+	tick
+	spans  spans
+	served map[int]*served
+	now    int64 // when the bytes that are looked at were read
+	at     int32 // and by whom
+	buf    []byte
+	begun  time.Time
+	ticked time.Time
+	cpu    time.Duration // of the process when it ticked last
+}
+
+// member is a client: one connection, or the place of one.
+type member struct {
+	fd       int32
+	state    state
+	class    class
+	tries    uint8 // attempts that were refused since it was lost
+	streamed bool  // it has an entry in streams
+	at       int64 // when its handshake was to begin, ns since 1970
+	began    int64 // when its state began
+}
+
+// sub is a client's subscription: what has come of its topic.
+type sub struct {
+	last uint32 // the highest number
+	seen uint32 // bit i: last-i has come
+}
+
+// fresh is a subscription that begins with whatever comes first.
+const fresh = ^uint32(0)
+
+type state uint8
+
+const (
+	absentee   state = iota // there is no connection
+	denied                  // nor will there be: it was refused
+	connecting              // TCP's handshake
+	shaking                 // HTTP's
+	open
+	leaving // our close frame is sent
+	waiting // lost, and to return
+	gone    // lost
+)
+
+// readSize is how much one read(2) may bring.
+const readSize = 256 << 10
+
+func newCrowd(p plan, orders chan order, poller *netpoll.Poller, emit func(tick) error) *crowd {
+	c := &crowd{
+		plan: p, poller: poller, orders: orders, emit: emit,
+		clients: make([]member, p.N),
+		subs:    make([]sub, p.N*p.Audience.Each),
+		streams: make(map[int32]*stream),
+		chooser: p.Audience.chooser(),
+		spare:   new(stream),
+		served:  make(map[int]*served),
+		buf:     make([]byte, readSize),
+		begun:   time.Now(),
+		ticked:  time.Now(),
+		cpu:     cpuTime(),
+	}
+	c.tick = tick{Causes: causes{}, Delivery: newDistribution(), Connect: newDistribution(), Return: newDistribution()}
+	c.spans.sample = max(1, p.Sample)
+	for _, t := range p.Targets {
+		c.scripts = append(c.scripts, newScript(t, p.Headers, p.Frames, p.Audience.Name))
+	}
+	if p.Audience.drawn() {
+		c.drawn = make([]uint32, p.N*p.Audience.Each)
+		for i := range p.N {
+			c.topics = c.chooser.topics(p.First+i, c.topics[:0])
+			for s, t := range c.topics {
+				c.drawn[i*p.Audience.Each+s] = uint32(t)
+			}
+		}
+	}
+	for i := range c.clients {
+		c.clients[i] = member{fd: -1, class: p.classOf(p.First + i)}
+	}
+	return c
+}
+
+// classOf spreads the classes evenly over the clients' numbers.
+func (p *plan) classOf(i int) class {
+	at := rand.New(rand.NewPCG(uint64(i), 1)).Float64()
+	for _, of := range []struct {
+		class
+		share float64
+	}{{stopped, p.Stop}, {crawling, p.Crawl}, {vanished, p.Vanish}} {
+		if at -= of.share; at < 0 {
+			return of.class
+		}
+	}
+	return healthy
+}
+
+// run works until orders is closed.
+func (c *crowd) run() error {
+	defer c.closeAll()
+	events := make([]netpoll.Event, 512)
+	for {
+		for more := true; more; {
+			select {
+			case o, open := <-c.orders:
+				if !open {
+					return c.report(time.Now())
+				}
+				c.obey(o)
+			default:
+				more = false
+			}
+		}
+		now := time.Now()
+		c.grow(now)
+		c.expire(now)
+		if now.Sub(c.ticked) >= c.Tick {
+			if err := c.report(now); err != nil {
+				return err
+			}
+		}
+		n, err := c.poller.Wait(events, c.patience(now))
+		if err != nil {
+			return err
+		}
+		for _, e := range events[:n] {
+			c.ready(e)
+		}
+	}
+}
+
+// patience is how long the poller may wait.
+func (c *crowd) patience(now time.Time) time.Duration {
+	wait := c.ticked.Add(c.Tick).Sub(now)
+	if c.room() && (c.goal.Rate == 0 || c.due(now) > c.grown) || c.dueBack(now.UnixNano()) {
+		return 0
+	}
+	if c.goal.Rate > 0 && c.wants() || len(c.retries) > 0 || len(c.crawl) > 0 {
+		wait = min(wait, 5*time.Millisecond)
+	}
+	return max(wait, 0)
+}
+
+// obey carries out an order.
+func (c *crowd) obey(o order) {
+	c.Orders++
+	switch {
+	case o.Grow != nil:
+		c.goal, c.grown, c.since = *o.Grow, 0, time.Now()
+		c.Counts.Denied, c.inRow, c.GaveUp = 0, 0, false
+		for i := range c.clients {
+			if c.clients[i].state == denied {
+				c.clients[i].state = absentee
+			}
+		}
+	case o.Return && !c.returning:
+		c.returning, c.returnAt = true, time.Now().UnixNano()
+		for i := range c.clients {
+			if c.clients[i].state == waiting {
+				heap.Push(&c.retries, retry{int32(i), c.returnAt})
+			}
+		}
+	case o.Reset:
+		clear(c.subs)
+	case o.Settle:
+		c.settle(o.Heads)
+	case o.Vanish:
+		for i := range c.clients {
+			if m := &c.clients[i]; m.class == vanished && m.state == open {
+				if err := vanish(int(m.fd)); err != nil {
+					c.fail(cause{Kind: otherCause, N: 1, Example: err.Error()})
+				}
+			}
+		}
+	case o.Leave:
+		for i := range c.clients {
+			if c.clients[i].state == open {
+				c.leave(int32(i))
+			}
+		}
+	}
+}
+
+// wants reports whether there are to be more connections.
+func (c *crowd) wants() bool {
+	return !c.GaveUp && c.Counts.open()+c.pending.n+c.Counts.Waiting+c.Counts.Denied < min(c.goal.To, c.N)
+}
+
+// room reports whether another handshake may begin.
+func (c *crowd) room() bool { return c.wants() && (c.Pending == 0 || c.pending.n < c.Pending) }
+
+// due is how many connections are to have begun by now.
+func (c *crowd) due(now time.Time) int {
+	return int(now.Sub(c.since).Seconds()*c.goal.Rate) + 1
+}
+
+// grow begins what connections are due, and at most a batch of them, so that
+// those that are there are read from in between.
+func (c *crowd) grow(now time.Time) {
+	if !c.wants() {
+		c.Late = 0
+		return
+	}
+	batch := 64
+	if c.Pending == 0 {
+		batch = 1024
+	}
+	due := c.grown + batch
+	if c.goal.Rate > 0 {
+		due = c.due(now)
+	}
+	c.Late = 0
+	if c.goal.Rate > 0 && c.room() { // else the server is late
+		c.Late = float64(due-1-c.grown) / c.goal.Rate
+	}
+	for ; batch > 0 && c.room() && c.grown < due; batch-- {
+		i, ok := c.vacant()
+		if !ok {
+			return
+		}
+		at := now
+		if c.goal.Rate > 0 {
+			at = c.since.Add(time.Duration(float64(c.grown) / c.goal.Rate * 1e9))
+		}
+		c.grown++
+		if !c.open(i, at.UnixNano()) {
+			return
+		}
+	}
+}
+
+// vacant finds a place without a connection.
+func (c *crowd) vacant() (int32, bool) {
+	for range c.clients {
+		i := c.next
+		if c.next++; c.next == len(c.clients) {
+			c.next = 0
+		}
+		if c.clients[i].state == absentee {
+			return int32(i), true
+		}
+	}
+	return 0, false
+}
+
+// expire does what time brings: handshakes that take too long, connections that
+// have lived, clients that return, those that crawl.
+func (c *crowd) expire(now time.Time) {
+	ns := now.UnixNano()
+	for {
+		i, at, ok := c.pending.oldest()
+		if !ok || ns-at < int64(c.Timeout) {
+			break
+		}
+		k := answerSlow
+		if c.clients[i].state == connecting {
+			k = connectSlow
+		}
+		c.refuse(i, cause{Kind: k, N: 1, Example: "after " + c.Timeout.String()}, 0)
+	}
+	for c.Life > 0 {
+		i, at, ok := c.lives.oldest()
+		if !ok || ns-at < int64(c.Life) {
+			break
+		}
+		c.leave(i)
+	}
+	for {
+		i, at, ok := c.parting.oldest()
+		if !ok || ns-at < int64(partingTime) {
+			break
+		}
+		c.left(i)
+	}
+	for range 256 { // in between the others are read from
+		if !c.dueBack(ns) {
+			break
+		}
+		if r := heap.Pop(&c.retries).(retry); c.clients[r.i].state == waiting {
+			c.open(r.i, r.at)
+		}
+	}
+	if len(c.crawl) > 0 && now.Sub(c.crawled) >= 100*time.Millisecond {
+		c.crawled = now
+		c.crawl = slices.DeleteFunc(c.crawl, func(i int32) bool { return c.clients[i].state != open })
+		for _, i := range c.crawl {
+			c.read(i, c.buf[:max(1, c.CrawlBytes/10)])
+		}
+	}
+}
+
+// dueBack reports whether somebody is to return at ns or before.
+func (c *crowd) dueBack(ns int64) bool { return len(c.retries) > 0 && c.retries[0].at <= ns }
+
+// partingTime is how long a server may take to close what we have closed.
+const partingTime = 5 * time.Second
+
+// closeAll ends without a word what is left.
+func (c *crowd) closeAll() {
+	for i := range c.clients {
+		if fd := c.clients[i].fd; fd >= 0 {
+			unix.Close(int(fd))
+		}
+	}
+}
+
+// report tells what has happened since the last time.
+func (c *crowd) report(now time.Time) error {
+	spent := cpuTime()
+	c.Busy = float64(spent-c.cpu) / float64(max(now.Sub(c.ticked), 1))
+	c.CPU, c.RSS = spent.Seconds(), residentBytes()
+	c.cpu, c.ticked = spent, now
+	c.Spans = c.spans.take(now.UnixNano() - int64(time.Second))
+	c.Served = c.Served[:0]
+	for _, s := range c.served {
+		c.Served = append(c.Served, *s)
+	}
+	clear(c.served)
+	c.Counts.Pending = c.pending.n
+	err := c.emit(c.tick)
+	c.Delivery.Reset()
+	c.Connect.Reset()
+	c.Return.Reset()
+	return err
+}
+
+// cpuTime is the CPU time of this process.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// residentBytes is the memory of this process that is in RAM, or 0 where there
+// is no /proc.
+func residentBytes() uint64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	n, field := uint64(0), 0
+	for _, d := range b {
+		if d == ' ' {
+			field++
+		} else if field == 1 {
+			n = n*10 + uint64(d-'0')
+		}
+	}
+	return n * uint64(os.Getpagesize())
+}
