@@ -11,14 +11,19 @@ import (
 // Audience says who subscribes to what. It is a function of the client's
 // number, so that all processes know it without telling each other.
 type Audience struct {
-	Prefix string  // of topics' names
-	Topics int     // how many there are
-	Each   int     // subscriptions of a client, at most Topics
-	Skew   float64 // Zipf: topic i, from 1, is wanted in proportion to 1/i^Skew; 0: client i has the topics i, i+1, … as on a ring
+	Prefix string   // of topics' names
+	Names  []string `json:",omitempty"` // the topics' own names, or none
+	Topics int      // how many there are
+	Each   int      // subscriptions of a client, at most Topics
+	Skew   float64  // Zipf: topic i, from 1, is wanted in proportion to 1/i^Skew; 0: client i has the topics i, i+1, … as on a ring
 }
 
-// Name is topic i's, from 0. Where there is one topic it is the prefix alone.
+// Name is topic i's, from 0. Without names of their own it is the prefix and
+// a number; where there is one topic it is the prefix alone.
 func (a Audience) Name(i int) string {
+	if a.Names != nil {
+		return a.Names[i]
+	}
 	if a.Topics == 1 {
 		return a.Prefix
 	}

@@ -3,11 +3,12 @@ package loadgen
 import (
 	"container/heap"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/loadgen/observe"
 
 	"github.com/pushd/pushd/netpoll"
 )
@@ -51,7 +52,6 @@ type crowd struct {
 	buf    []byte
 	begun  time.Time
 	ticked time.Time
-	cpu    time.Duration // of the process when it ticked last
 }
 
 // member is a client: one connection, or the place of one.
@@ -102,9 +102,8 @@ func newCrowd(p plan, orders chan order, poller *netpoll.Poller, emit func(tick)
 		buf:     make([]byte, readSize),
 		begun:   time.Now(),
 		ticked:  time.Now(),
-		cpu:     cpuTime(),
 	}
-	c.tick = tick{Causes: causes{}, Delivery: newDistribution(), Connect: newDistribution(), Return: newDistribution()}
+	c.tick = tick{Causes: causes{}, Delivery: newDistribution(), Connect: newDistribution(), Return: newDistribution(), CPU: observe.Self().CPU}
 	c.spans.sample = max(1, p.Sample)
 	for _, t := range p.Targets {
 		c.scripts = append(c.scripts, newScript(t, p.Headers, p.Frames, p.Audience.Name))
@@ -349,10 +348,11 @@ func (c *crowd) closeAll() {
 
 // report tells what has happened since the last time.
 func (c *crowd) report(now time.Time) error {
-	spent := cpuTime()
-	c.Busy = float64(spent-c.cpu) / float64(max(now.Sub(c.ticked), 1))
-	c.CPU, c.RSS = spent.Seconds(), residentBytes()
-	c.cpu, c.ticked = spent, now
+	self := observe.Self()
+	c.Busy = (self.CPU - c.CPU) / max(now.Sub(c.ticked).Seconds(), 1e-9)
+	if c.CPU, c.ticked = self.CPU, now; self.RSS != nil {
+		c.RSS = *self.RSS
+	}
 	c.Spans = c.spans.take(now.UnixNano() - int64(time.Second))
 	c.Served = c.Served[:0]
 	for _, s := range c.served {
@@ -365,31 +365,4 @@ func (c *crowd) report(now time.Time) error {
 	c.Connect.Reset()
 	c.Return.Reset()
 	return err
-}
-
-// cpuTime is the CPU time of this process.
-func cpuTime() time.Duration {
-	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// residentBytes is the memory of this process that is in RAM, or 0 where there
-// is no /proc.
-func residentBytes() uint64 {
-	b, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	n, field := uint64(0), 0
-	for _, d := range b {
-		if d == ' ' {
-			field++
-		} else if field == 1 {
-			n = n*10 + uint64(d-'0')
-		}
-	}
-	return n * uint64(os.Getpagesize())
 }

@@ -1,0 +1,214 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/pushd/pushd/loadgen/report"
+)
+
+// Fanout publishes on a schedule and measures how that reaches subscribers.
+type Fanout struct {
+	Common
+	N           int     // subscribers
+	ConnectRate float64 // connections a second; 0: as fast as goes
+	Topics      int     // a subscriber has one of them; 0: 1
+
+	Rate     float64       // messages a second, of all topics together
+	Messages int           // 0: as many as there are in For
+	For      time.Duration // 0, without Messages: 10 s
+	Arrivals Arrivals      // "": Even
+	Burst    int           // messages at once, with Bursts
+
+	Poll *Polling // compare with HTTP polling, or nil
+}
+
+// Run measures. See [Hold.Run].
+func (f Fanout) Run(ctx context.Context) (*report.Report, error) {
+	return f.push("fanout", Audience{Topics: max(1, f.Topics), Each: 1}, nil).run(ctx)
+}
+
+func (f Fanout) push(scenario string, a Audience, change func(*plan)) push {
+	s := schedule{arrivals: f.Arrivals, rate: f.Rate, burst: max(1, f.Burst), messages: f.Messages, lasts: f.For, audience: a}
+	if s.messages == 0 && s.lasts == 0 {
+		s.lasts = 10 * time.Second
+	}
+	return push{Fanout: f, scenario: scenario, audience: a, dues: s.dues(), change: change}
+}
+
+// Ticker is many topics of unlike popularity, and subscribers with a portfolio
+// of them.
+type Ticker struct {
+	Fanout         // Topics: 1000 where it is 0
+	Each   int     // topics of a subscriber; 0: 20
+	Skew   float64 // Zipf's exponent, of what is subscribed to and of what is published to; 0: 1
+	Tape   string  // an NDJSON file, whose timing and topics are played in place of a schedule
+	Speed  float64 // of the tape; 0: 1
+}
+
+// Run measures. See [Hold.Run].
+func (t Ticker) Run(ctx context.Context) (*report.Report, error) {
+	if t.Topics == 0 {
+		t.Topics = 1000
+	}
+	if t.Each == 0 {
+		t.Each = 20
+	}
+	if t.Skew == 0 {
+		t.Skew = 1
+	}
+	if t.Tape == "" {
+		a := Audience{Topics: t.Topics, Each: min(t.Each, t.Topics), Skew: t.Skew}
+		return t.push("ticker", a, nil).run(ctx)
+	}
+	tape, err := readTape(t.Tape)
+	if err != nil {
+		return nil, err
+	}
+	if t.Speed == 0 {
+		t.Speed = 1
+	}
+	a := Audience{Names: tape.names, Topics: len(tape.names), Each: min(t.Each, len(tape.names)), Skew: t.Skew}
+	p := t.push("ticker", a, nil)
+	p.dues = tape.play(t.Speed, t.For)
+	return p.run(ctx)
+}
+
+// Slow is a Fanout to subscribers of whom some stop reading, read a few bytes a
+// second, or vanish without a FIN. What is measured is what the others get.
+type Slow struct {
+	Fanout
+	Stop, Crawl, Vanish float64 // shares of the subscribers, 0 to 1
+	CrawlBytes          int     // a second; 0: 100
+}
+
+// Run measures. See [Hold.Run].
+func (s Slow) Run(ctx context.Context) (*report.Report, error) {
+	if s.Stop < 0 || s.Crawl < 0 || s.Vanish < 0 || s.Stop+s.Crawl+s.Vanish > 1 {
+		return nil, fmt.Errorf("shares of %v, %v and %v: expected 0 to 1, and no more than 1 together", s.Stop, s.Crawl, s.Vanish)
+	}
+	p := s.push("slow", Audience{Topics: max(1, s.Topics), Each: 1}, func(p *plan) {
+		p.Stop, p.Crawl, p.Vanish, p.CrawlBytes = s.Stop, s.Crawl, s.Vanish, s.CrawlBytes
+		if p.CrawlBytes == 0 {
+			p.CrawlBytes = 100
+		}
+	})
+	p.vanish = s.Vanish > 0
+	return p.run(ctx)
+}
+
+// push is what the scenarios that publish share.
+type push struct {
+	Fanout
+	scenario string
+	audience Audience
+	dues     iter.Seq[due]
+	change   func(*plan)
+	vanish   bool
+}
+
+// patience is how long no message must have come before those that are missing
+// count as lost.
+const patience = 3 * time.Second
+
+func (p push) run(ctx context.Context) (*report.Report, error) {
+	if p.Rate <= 0 && p.audience.Names == nil {
+		return nil, fmt.Errorf("a rate of %v messages a second: expected more than 0", p.Rate)
+	}
+	if p.N <= 0 {
+		return nil, fmt.Errorf("%d subscribers: expected 1 or more", p.N)
+	}
+	r, err := p.start(p.scenario, p.audience, p.N, func(pl *plan) {
+		pl.Sample = uint32(max(1, p.Rate/100))
+		if p.change != nil {
+			p.change(pl)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	out, err := newOutlet(p.Publishing, or(p.Admin, "127.0.0.1:8081"), p.AdminToken, r.audience.Name, r.tag)
+	if err != nil {
+		return nil, firstOf(err, r.close())
+	}
+	r.pub = newPublisher(out, r.audience.Topics)
+	defer out.http.CloseIdleConnections()
+	return r.finish(ctx, p.measure(ctx, r))
+}
+
+func firstOf(err, _ error) error { return err }
+
+// settling is how long subscriptions may take that were asked for in frames.
+const settling = 500 * time.Millisecond
+
+func (p push) measure(ctx context.Context, r *run) error {
+	if err := r.open(ctx, p.N, p.ConnectRate); err != nil {
+		r.begin = r.mark(ctx)
+		return err
+	}
+	if p.vanish {
+		if err := r.fleet.tell(order{Vanish: true}); err != nil {
+			return err
+		}
+	}
+	if err := r.pause(ctx, "settling", settling); err != nil {
+		return err
+	}
+	r.begin = r.mark(ctx)
+	err := r.publish(ctx, p.dues)
+	if err == nil && p.Poll != nil {
+		err = p.Poll.measure(ctx, r)
+	}
+	return err
+}
+
+// publish publishes what is due, waits until it has come, and counts what has
+// not.
+func (r *run) publish(ctx context.Context, dues iter.Seq[due]) error {
+	published := make(chan error, 1)
+	go func() { published <- r.pub.run(ctx, dues) }()
+	var sent error
+	for done := false; !done; {
+		err := r.wait(ctx, "publishing", func(counts) bool {
+			select {
+			case sent = <-published:
+				done = true
+			default:
+			}
+			return done
+		})
+		if err != nil && !done {
+			<-published // ctx has ended, or ends soon: it is the publisher's too
+			return r.settle(ctx, err)
+		}
+	}
+	last, since := uint64(0), time.Now()
+	err := r.wait(ctx, "waiting for the last", func(c counts) bool {
+		if c.Delivered != last {
+			last, since = c.Delivered, time.Now()
+		}
+		return time.Since(since) > patience
+	})
+	if sent != nil {
+		err = sent
+	}
+	return r.settle(ctx, err)
+}
+
+// settle has the workers count what is missing.
+func (r *run) settle(ctx context.Context, cause error) error {
+	r.pub.mu.Lock()
+	heads := append([]uint32(nil), r.pub.heads...)
+	r.pub.mu.Unlock()
+	if err := r.fleet.tell(order{Settle: true, Heads: heads}); err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer stop()
+	if err := until(ctx, func() bool { return r.fleet.load().obeyed }); err != nil {
+		return fmt.Errorf("the workers do not answer: %w", err)
+	}
+	return cause
+}
