@@ -32,6 +32,8 @@ type Common struct {
 	Workers int           // processes at least; 0: as many as the limit of open files asks for
 	Worker  []string      // a command that calls Work with its standard input and output; nil: all clients are in this process
 
+	Dump bool // the first client's wire is shown on standard error
+
 	Progress func(Progress) // called once a second, or nil
 	Version  string         // of the program
 	Command  []string       // that gives this run again, for the report
@@ -90,6 +92,7 @@ func (c *Common) plan(a Audience, tag uint32) (p plan, err error) {
 		p.Answers = append(p.Answers, pair{message, answer})
 	}
 	p.Headers, p.Frames, p.Audience, p.Tag = c.Headers, c.FirstFrames, a, tag
+	p.Dump = c.Dump
 	p.Gap = or(c.Gap, `"op":"gap"`)
 	p.Pending, p.Timeout, p.Tick = c.Pending, c.Timeout, 200*time.Millisecond
 	if p.Pending == 0 {

@@ -54,7 +54,7 @@ func (c *counts) add(o *counts) {
 	c.ForeignHost = c.ForeignHost || o.ForeignHost
 }
 
-func (c *counts) open() (n int) {
+func (c counts) open() (n int) {
 	for _, of := range c.Open {
 		n += of
 	}

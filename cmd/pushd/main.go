@@ -29,6 +29,7 @@ type cli struct {
 	Serve     serveCmd         `cmd:"" help:"Run a server."`
 	Publish   publishCmd       `cmd:"" help:"Publish one message, or many from a file or standard input."`
 	Subscribe subscribeCmd     `cmd:"" help:"Print the messages of topics, and come back when the connection is lost."`
+	Loadgen   loadgenCmd       `cmd:"" help:"Measure what a server and its host hold, and how fast they push."`
 	About     versionCmd       `cmd:"" name:"version" help:"Print the version."`
 	Version   kong.VersionFlag `help:"Print the version."`
 }
