@@ -36,7 +36,7 @@ func (c Churn) Run(ctx context.Context) (*report.Report, error) {
 }
 
 func (c Churn) run(ctx context.Context, r *run, places int) error {
-	if err := r.fleet.hold(ctx, places, r.Workers); err != nil {
+	if err := r.fleet.hold(places, r.Workers); err != nil {
 		return err
 	}
 	r.begin = r.mark(ctx)

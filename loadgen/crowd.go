@@ -3,6 +3,7 @@ package loadgen
 import (
 	"container/heap"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -36,7 +37,8 @@ type crowd struct {
 	lives   queue     // open connections, oldest first, where they end by Life
 	parting queue     // connections that we are closing
 	retries retries
-	inRow   int // refusals since the last handshake that was done
+	tidy    bool // memory was given back since the goal was set
+	inRow   int  // refusals since the last handshake that was done
 	spare   *stream
 	crawl   []int32 // crawling clients that are open
 	crawled time.Time
@@ -90,11 +92,10 @@ const (
 // readSize is how much one read(2) may bring.
 const readSize = 256 << 10
 
+// newCrowd makes the clients, and notes what the process takes without them.
 func newCrowd(p plan, orders chan order, poller *netpoll.Poller, emit func(tick) error) *crowd {
 	c := &crowd{
 		plan: p, poller: poller, orders: orders, emit: emit,
-		clients: make([]member, p.N),
-		subs:    make([]sub, p.N*p.Audience.Each),
 		streams: make(map[int32]*stream),
 		chooser: p.Audience.chooser(),
 		spare:   new(stream),
@@ -104,6 +105,13 @@ func newCrowd(p plan, orders chan order, poller *netpoll.Poller, emit func(tick)
 		ticked:  time.Now(),
 	}
 	c.tick = tick{Causes: causes{}, Delivery: newDistribution(), Connect: newDistribution(), Return: newDistribution(), CPU: observe.Self().CPU}
+	clear(c.buf) // it and the distributions are in memory from here on
+	c.Delivery.Reset()
+	c.Connect.Reset()
+	c.Return.Reset()
+	debug.FreeOSMemory()
+	c.Idle = resident()
+	c.clients, c.subs = make([]member, p.N), make([]sub, p.N*p.Audience.Each)
 	c.spans.sample = max(1, p.Sample)
 	for _, t := range p.Targets {
 		c.scripts = append(c.scripts, newScript(t, p.Headers, p.Frames, p.Audience.Name))
@@ -189,7 +197,7 @@ func (c *crowd) obey(o order) {
 	switch {
 	case o.Grow != nil:
 		c.goal, c.grown, c.since = *o.Grow, 0, time.Now()
-		c.Counts.Denied, c.inRow, c.GaveUp = 0, 0, false
+		c.Counts.Denied, c.inRow, c.GaveUp, c.tidy = 0, 0, false, false
 		for i := range c.clients {
 			if c.clients[i].state == denied {
 				c.clients[i].state = absentee
@@ -348,11 +356,13 @@ func (c *crowd) closeAll() {
 
 // report tells what has happened since the last time.
 func (c *crowd) report(now time.Time) error {
-	self := observe.Self()
-	c.Busy = (self.CPU - c.CPU) / max(now.Sub(c.ticked).Seconds(), 1e-9)
-	if c.CPU, c.ticked = self.CPU, now; self.RSS != nil {
-		c.RSS = *self.RSS
+	if c.grown > 0 && !c.tidy && !c.wants() && c.pending.n == 0 { // what handshakes have left behind is not the clients'
+		c.tidy = true
+		debug.FreeOSMemory()
 	}
+	spent := observe.Self().CPU
+	c.Busy = (spent - c.CPU) / max(now.Sub(c.ticked).Seconds(), 1e-9)
+	c.CPU, c.RSS, c.ticked = spent, resident(), now
 	c.Spans = c.spans.take(now.UnixNano() - int64(time.Second))
 	c.Served = c.Served[:0]
 	for _, s := range c.served {
@@ -365,4 +375,13 @@ func (c *crowd) report(now time.Time) error {
 	c.Connect.Reset()
 	c.Return.Reset()
 	return err
+}
+
+// resident is the memory of this process that is in RAM, or 0 where that cannot be
+// known.
+func resident() uint64 {
+	if rss := observe.Self().RSS; rss != nil {
+		return *rss
+	}
+	return 0
 }

@@ -9,8 +9,8 @@
 // # Processes
 //
 // The clients live in worker processes, started from [Common].Worker, each as many
-// as its descriptors allow, or in this process where one suffices. A worker is one goroutine with one
-// poller: a client is a descriptor and 16 bytes, and 8 bytes a subscription.
+// as its descriptors allow. A worker is one goroutine with one poller: a client
+// is a descriptor and 24 bytes, and 8 bytes a subscription.
 // The process that was asked publishes, samples the server and merges what the workers
 // count, which they tell once a tick as JSON lines.
 //

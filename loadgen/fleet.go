@@ -47,7 +47,7 @@ func newFleet(p plan, command []string, each int) *fleet {
 }
 
 // hold has workers for n clients, and no fewer than workers.
-func (f *fleet) hold(ctx context.Context, n, workers int) error {
+func (f *fleet) hold(n, workers int) error {
 	if len(f.crews) == 0 && workers > 1 {
 		f.each = min(f.each, (n+workers-1)/workers)
 	}
@@ -56,11 +56,7 @@ func (f *fleet) hold(ctx context.Context, n, workers int) error {
 		p.First = len(f.crews) * f.each
 		p.N = min(f.each, n-p.First)
 		p.Dump = p.Dump && p.First == 0
-		command := f.command
-		if len(f.crews) == 0 && n <= f.each {
-			command = nil // one suffices, and it can be this process
-		}
-		c, err := hire(ctx, command, p)
+		c, err := hire(f.command, p)
 		if err != nil {
 			return err
 		}
@@ -86,9 +82,6 @@ func (f *fleet) listen(c *crew) {
 			return
 		}
 		c.last = t
-		if t.Counts.Attempts == 0 {
-			c.idle = t.RSS
-		}
 		f.window.merge(window{t.Delivery, t.Connect, t.Return})
 		for _, s := range t.Spans {
 			f.stretch(s)
@@ -163,11 +156,11 @@ func (f *fleet) load() (l load) {
 	l.obeyed, l.gaveUp = true, len(f.crews) > 0
 	for _, c := range f.crews {
 		l.busiest, l.late = max(l.busiest, c.last.Busy), max(l.late, c.last.Late)
-		l.cpu, l.rss, l.idle = l.cpu+c.last.CPU, l.rss+c.last.RSS, l.idle+c.idle
+		l.cpu, l.rss, l.idle = l.cpu+c.last.CPU, l.rss+c.last.RSS, l.idle+c.last.Idle
 		l.gaveUp = l.gaveUp && (c.last.GaveUp || c.last.Counts.Attempts == 0 || c.last.Counts.open() == c.n)
 		l.obeyed = l.obeyed && c.last.Orders >= c.sent
 	}
-	if len(f.crews) > 1 {
+	if len(f.command) > 0 {
 		l.separate = len(f.crews)
 	}
 	return l

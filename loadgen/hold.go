@@ -62,7 +62,7 @@ func (h Hold) search(ctx context.Context, r *run) error {
 			r.notes = append(r.notes, "All that one process can hold was held: with worker processes there may be more.")
 			return nil
 		}
-		if err := r.fleet.hold(ctx, n, 0); err != nil {
+		if err := r.fleet.hold(n, 0); err != nil {
 			return err
 		}
 		if err := r.fleet.grow(growth{To: n, Rate: h.Rate, GiveUp: giveUp}); err != nil {

@@ -166,7 +166,7 @@ const giveUp = 200
 
 // open has n clients connect and waits until each is there or was refused.
 func (r *run) open(ctx context.Context, n int, rate float64) error {
-	if err := r.fleet.hold(ctx, n, r.Workers); err != nil {
+	if err := r.fleet.hold(n, r.Workers); err != nil {
 		return err
 	}
 	began := time.Now()

@@ -12,18 +12,19 @@ import (
 // stream is how far a client has come in what it is sent, where that is not the
 // end of a frame: most clients have none most of the time.
 type stream struct {
-	left int64     // bytes of the frame under way, or of the chunk, that have not come
-	op   ws.OpCode // of that frame
-	fin  bool      // it is its message's last
-	head []byte    // what has come of a header, of a control frame or of an HTTP answer
-	tail []byte    // the end of the payload so far: it may be the beginning of a marker
-	body bool      // SSE: in the body…
-	cut  bool      // …which comes in chunks (RFC 9112 section 7.1)
+	left  int64     // bytes of the frame under way, or of the chunk, that have not come
+	op    ws.OpCode // of that frame
+	fin   bool      // it is its message's last
+	head  []byte    // what has come of a header, of a control frame or of an HTTP answer
+	begun bool      // some of its message has been looked at
+	tail  []byte    // the end of the payload so far: it may be the beginning of a marker
+	body  bool      // SSE: in the body…
+	cut   bool      // …which comes in chunks (RFC 9112 section 7.1)
 }
 
 // blank reports whether s stands where a client without a stream does.
 func (s *stream) blank() bool {
-	return s.left == 0 && len(s.head) == 0 && len(s.tail) == 0 && !s.body
+	return s.left == 0 && len(s.head) == 0 && len(s.tail) == 0 && !s.begun && !s.body
 }
 
 // sightings is told what a stream holds. No call may keep its argument.
@@ -37,6 +38,10 @@ type sightings interface {
 // errProtocol is what a server must not send.
 var errProtocol = errors.New("the server broke RFC 6455")
 
+// awaited is up to what length a frame is looked at only when it is whole: all
+// control frames, and the keep-alives that come as messages.
+const awaited = 256
+
 // feedFrames looks at the next bytes of a WebSocket.
 func (s *stream) feedFrames(b []byte, to sightings) error {
 	if len(s.head) > 0 {
@@ -49,7 +54,7 @@ func (s *stream) feedFrames(b []byte, to sightings) error {
 			if err != nil {
 				return err
 			}
-			if size == 0 || h.OpCode.IsControl() && int64(len(b)-size) < h.Length {
+			if size == 0 || h.Length <= awaited && int64(len(b)-size) < h.Length {
 				s.head = append([]byte(nil), b...)
 				return nil
 			}
@@ -164,7 +169,8 @@ func hex(b []byte) (n int64, ok bool) {
 // payload looks for markers in the next piece of a message; last says that it
 // is its end.
 func (s *stream) payload(b []byte, last bool, to sightings) {
-	whole := last && len(s.tail) == 0
+	whole := last && !s.begun
+	s.begun = !last
 	if len(s.tail) > 0 {
 		b = append(s.tail, b...)
 		s.tail = nil

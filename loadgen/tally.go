@@ -149,11 +149,12 @@ type tick struct {
 	Spans    []span       `json:",omitempty"`
 	Busy     float64      // share of one processor that the process used
 	CPU      float64      // that it has used, in seconds
-	RSS      uint64
-	Late     float64 // seconds that opening connections is behind its rate
-	GaveUp   bool    // growing, after too many refusals in a row
-	Orders   int     // that have been carried out
-	Ended    string  // why the crowd has ended, where that was not asked for
+	RSS      uint64       // of the process, in bytes…
+	Idle     uint64       // …and before it had clients
+	Late     float64      // seconds that opening connections is behind its rate
+	GaveUp   bool         // growing, after too many refusals in a row
+	Orders   int          // that have been carried out
+	Ended    string       // why the crowd has ended, where that was not asked for
 }
 
 // served counts who came back in one second after the order, and attempts.

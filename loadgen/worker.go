@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,12 +64,11 @@ type crew struct {
 	wait     func() error
 	sent     int // orders
 	last     tick
-	idle     uint64 // resident bytes before it had a connection
 }
 
 // hire starts a worker with its plan: a process where command is given, else
 // in this one. It ends when its in is closed.
-func hire(ctx context.Context, command []string, p plan) (*crew, error) {
+func hire(command []string, p plan) (*crew, error) {
 	c := &crew{first: p.First, n: p.N}
 	var out io.Reader
 	if len(command) == 0 {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -117,8 +118,12 @@ type slowCmd struct {
 
 type workerCmd struct{}
 
-// Run is called by kong. It is for loadgen itself.
-func (workerCmd) Run(w *world) error { return loadgen.Work(w.stdin, w.stdout) }
+// Run is called by kong. It is for loadgen itself. A worker makes little
+// garbage, and is to be small.
+func (workerCmd) Run(w *world) error {
+	debug.SetGCPercent(25)
+	return loadgen.Work(w.stdin, w.stdout)
+}
 
 // Run is called by kong.
 func (c *holdCmd) Run(w *world) error {
