@@ -13,6 +13,9 @@ import (
 // kind is a group of causes that have the same remedy.
 type kind string
 
+// NobodyListens is the name of the cause that there is no server.
+const NobodyListens = string(absent)
+
 const (
 	absent       kind = "nobody listens"
 	unreachable  kind = "no way there"

@@ -185,6 +185,9 @@ func (p *publishFlags) fanout(common loadgen.Common, topics int) loadgen.Fanout 
 	}
 }
 
+// errUnreached ends a run for which there was no server.
+var errUnreached = fmt.Errorf("%w: no server was reached", errTold)
+
 type scenario interface {
 	Run(context.Context) (*report.Report, error)
 }
@@ -224,6 +227,9 @@ func (f *loadFlags) measure(w *world, make func(loadgen.Common) scenario) error 
 	}
 	if r.Ended != "" && r.Ended != "interrupted" {
 		w.say("pushd: %s", r.Ended)
+		if unreached(r) {
+			return errUnreached
+		}
 		return errTold
 	}
 	if !r.Met() {
@@ -231,6 +237,12 @@ func (f *loadFlags) measure(w *world, make func(loadgen.Common) scenario) error 
 		return errTold
 	}
 	return nil
+}
+
+// unreached reports whether nobody listened all along.
+func unreached(r *report.Report) bool {
+	opened, _ := r.Figure("opened")
+	return opened.Value == 0 && len(r.Causes) > 0 && r.Causes[0].Name == loadgen.NobodyListens
 }
 
 // write shows a report, and writes the files that were asked for.
@@ -269,7 +281,7 @@ func (f *loadFlags) common(w *world) (c loadgen.Common, err error) {
 		URLs: f.URL, Headers: f.Header, FirstFrames: f.FirstFrame, Answers: f.Answer, Gap: f.GapMarker, Topic: f.Topic,
 		Admin: f.Admin, AdminToken: token, ServerPIDs: f.ServerPid,
 		Pending: f.Pending, Timeout: f.Timeout, Workers: f.Workers, Dump: f.DumpOne,
-		Version: about(), Command: append([]string{"pushd"}, w.args...),
+		Version: strings.TrimPrefix(about(), "pushd "), Command: append([]string{"pushd"}, w.args...),
 	}
 	for _, s := range f.Source {
 		if c.Sources, err = addAddresses(c.Sources, s); err != nil {

@@ -116,7 +116,7 @@ func (w *world) exit(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
-	if _, ok := errors.AsType[*client.UnreachableError](err); ok {
+	if _, ok := errors.AsType[*client.UnreachableError](err); ok || errors.Is(err, errUnreached) {
 		return exitUnreachable
 	}
 	return exitFailed
