@@ -106,17 +106,3 @@ func (a Audience) slot(i, t int, drawn []uint32) (int, bool) {
 
 // drawn reports whether a client's topics have to be remembered.
 func (a Audience) drawn() bool { return a.Skew > 0 && a.Each < a.Topics }
-
-// sizes is how many of the first n clients each topic has.
-func (a Audience) sizes(n int) []int {
-	sizes := make([]int, a.Topics)
-	c := a.chooser()
-	var topics []int
-	for i := range n {
-		topics = c.topics(i, topics[:0])
-		for _, t := range topics {
-			sizes[t]++
-		}
-	}
-	return sizes
-}

@@ -16,7 +16,6 @@ type fleet struct {
 	each    int // clients of one worker at most
 
 	crews []*crew
-	goal  growth
 	wg    sync.WaitGroup
 
 	mu     sync.Mutex // over what the workers have told

@@ -3,41 +3,18 @@ package loadgen
 import (
 	"runtime"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/loadgen/report"
 )
 
-// kernelVersion names the operating system.
-func kernelVersion() string {
+// host is the machine that this runs on.
+func host() report.Host {
+	h := report.Host{OS: runtime.GOOS, CPUs: runtime.NumCPU(), Go: runtime.Version()}
 	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return runtime.GOOS
+	if unix.Uname(&u) == nil {
+		h.OS = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
 	}
-	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:]) + " " + runtime.GOARCH
-}
-
-// processorName is the first processor's, or "" where there is no /proc.
-func processorName() string {
-	fs, err := procfs.NewDefaultFS()
-	if err != nil {
-		return ""
-	}
-	all, err := fs.CPUInfo()
-	if err != nil || len(all) == 0 {
-		return ""
-	}
-	return all[0].ModelName
-}
-
-// memoryBytes is the memory of the host, or 0 where there is no /proc.
-func memoryBytes() uint64 {
-	fs, err := procfs.NewDefaultFS()
-	if err != nil {
-		return 0
-	}
-	m, err := fs.Meminfo()
-	if err != nil || m.MemTotalBytes == nil {
-		return 0
-	}
-	return *m.MemTotalBytes
+	h.CPU, h.Memory = machine()
+	return h
 }

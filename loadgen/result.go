@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"runtime"
 	"slices"
 	"time"
 
@@ -200,8 +199,4 @@ func (r *run) spread() distribution {
 		}
 	}
 	return d
-}
-
-func host() report.Host {
-	return report.Host{OS: kernelVersion(), CPU: processorName(), CPUs: runtime.NumCPU(), Memory: memoryBytes(), Go: runtime.Version()}
 }

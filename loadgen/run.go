@@ -35,7 +35,6 @@ type run struct {
 	void    []report.Void
 	notes   []string
 	figures []report.Figure // of the scenario itself
-	more    []report.Histogram
 }
 
 // mark is where the counts stand at a moment.

@@ -331,7 +331,7 @@ func (c *compareCmd) Run(w *world) error {
 		if err != nil {
 			return usageError{err}
 		}
-		runs = append(runs, report.Run{Name: strings.TrimSuffix(filepath.Base(path), ".json"), Report: r})
+		runs = append(runs, report.Run{Name: filepath.Base(path), Report: r})
 	}
 	if c.Html != "" {
 		return toFile(c.Html, func(file *os.File) error { return report.HTML(file, runs[0], runs[1:]...) })
