@@ -149,7 +149,7 @@ func TestHoldFindsTheLimit(t *testing.T) {
 	require.Equal(t, 70.0, value(t, r, "open"))
 	require.NotNil(t, r.Stopped)
 	require.Contains(t, r.Stopped.Limit, "turned away for load")
-	require.Contains(t, r.Causes[0].Example, "overloaded")
+	require.Contains(t, r.Stopped.Why, "overloaded")
 }
 
 // liar is a push server of a few lines, which does to messages what it is told.

@@ -14,12 +14,7 @@ func (r *run) whatStopped() *report.Stop {
 		return nil
 	}
 	now := r.rows[len(r.rows)-1]
-	most := cause{}
-	for _, c := range r.fleet.causes() {
-		if c.N > most.N {
-			most = *c
-		}
-	}
+	most := r.mostTelling()
 	switch most.Kind {
 	case noPorts:
 		return &report.Stop{Limit: "net.ipv4.ip_local_port_range", Of: "this host", Value: fmt.Sprint(ports(), " ports"),
@@ -51,6 +46,17 @@ func (r *run) whatStopped() *report.Stop {
 	}
 	shown := most.shown()
 	return &report.Stop{Limit: shown.Name, Of: "the server", Value: fmt.Sprint(now.counts.open(), " connections"), Set: shown.Advice, Why: most.Example}
+}
+
+// mostTelling is the most frequent cause; what a server said counts before that it
+// closed without a word.
+func (r *run) mostTelling() (most cause) {
+	for _, c := range r.fleet.causes() {
+		if silent := c.Kind == shutOut; most.N == 0 || silent == (most.Kind == shutOut) && c.N > most.N || !silent && most.Kind == shutOut {
+			most = *c
+		}
+	}
+	return most
 }
 
 // serverReserve is what a pushd leaves of its descriptors for all else.
