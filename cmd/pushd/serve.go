@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"os/signal"
@@ -71,8 +72,7 @@ func (c *serveCmd) serve(w *world, token string) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // at once: by default it ends the process
 	defer signal.Stop(hangups)
-	openFiles, err := tuning.RaiseOpenFiles()
-	if err != nil {
+	if _, err := tuning.RaiseOpenFiles(); err != nil {
 		return err
 	}
 	cfg, err := c.server()
@@ -83,8 +83,9 @@ func (c *serveCmd) serve(w *world, token string) error {
 	if c.Config != "" {
 		cfg.Reload = func() (server.Reloaded, error) { return c.reload(w) }
 	}
-	holds := tuning.Holds(openFiles, os.DirFS("/proc"))
-	cfg.MaxConnections = connections(c.MaxConnections, holds.Connections)
+	host, _ := tuning.Read(0)
+	verdict := tuning.Judge(host, tuning.Ask{})
+	cfg.MaxConnections = connections(c.MaxConnections, verdict.Within(tuning.OpenFiles, "fs.file-max", tuning.Memory, tuning.GroupMemory))
 	cfg.AdminToken = token
 	cfg.Logger = c.logger(w)
 	if limit := limitMemory(); limit > 0 {
@@ -95,7 +96,7 @@ func (c *serveCmd) serve(w *world, token string) error {
 		return c.taken(w, err)
 	}
 	defer reloadOn(hangups, s)()
-	c.announce(w, s, holds)
+	c.announce(w, s, verdict)
 	runtime.GC() // set-up leaves garbage behind, and the first collection has costs of its own: both before there are connections
 	return runUntilTold(w.ctx, s, signals)
 }
@@ -128,11 +129,12 @@ func runUntilTold(ctx context.Context, s *server.Server, signals <-chan os.Signa
 
 // connections is the limit for a host that holds so many. Where it holds none
 // it is 1, for 0 would be the server's own default.
-func connections(asked, holds int) int {
+func connections(asked int, holds tuning.Count) int {
+	n := int(min(holds, math.MaxInt32))
 	if asked > 0 {
-		holds = min(asked, holds)
+		n = min(asked, n)
 	}
-	return max(1, holds)
+	return max(1, n)
 }
 
 // shards is how many there are, one a processor unless asked for.
@@ -212,11 +214,14 @@ func (c *settings) taken(w *world, err error) error {
 }
 
 // announce says where the doors are, what this host holds and what to try.
-func (c *settings) announce(w *world, s *server.Server, holds tuning.Capacity) {
+func (c *settings) announce(w *world, s *server.Server, verdict tuning.Verdict) {
 	public, admin := s.Addr(), s.AdminAddr()
-	capacity := fmt.Sprintf("%s connections, as %s", number(int64(holds.Connections)), holds.Binds)
+	capacity := verdict.Holds.String() + " connections"
+	if binds, ok := verdict.Binding(); ok {
+		capacity += fmt.Sprintf(", as %s is %s", binds.Setting, binds.Show())
+	}
 	switch {
-	case c.MaxConnections > holds.Connections:
+	case tuning.Count(c.MaxConnections) > verdict.Holds:
 		capacity += fmt.Sprintf("; max-connections, %s, is out of reach", number(int64(c.MaxConnections)))
 	case c.MaxConnections > 0:
 		capacity += fmt.Sprintf("; max-connections is %s", number(int64(c.MaxConnections)))

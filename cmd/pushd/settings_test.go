@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	main "github.com/pushd/pushd/cmd/pushd"
+	"github.com/pushd/pushd/tuning"
 )
 
 func TestPrecedence(t *testing.T) {
@@ -135,7 +136,11 @@ func TestShards(t *testing.T) {
 }
 
 func TestConnections(t *testing.T) {
-	for _, c := range []struct{ asked, holds, want int }{{0, 900, 900}, {50, 900, 50}, {1000, 900, 900}, {0, 0, 1}, {50, 0, 1}} {
+	for _, c := range []struct {
+		asked int
+		holds tuning.Count
+		want  int
+	}{{0, 900, 900}, {50, 900, 50}, {1000, 900, 900}, {0, 0, 1}, {50, 0, 1}, {0, tuning.Unlimited, 1<<31 - 1}} {
 		require.Equal(t, c.want, main.Connections(c.asked, c.holds), c)
 	}
 }

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/pushd/pushd/tuning"
+)
+
+type tuneCmd struct {
+	Connections uint64 `default:"0" help:"How many the host is to hold; 0 is as many as memory allows."`
+	Client      bool   `help:"Judge for a load generator, which opens connections, and not for a server."`
+	Pid         int    `help:"Judge the limits of this process, and with --apply raise them. Default is a process started from here."`
+	Format      string `default:"table" enum:"table,json,sysctl,systemd,limits,docker,kubernetes" help:"table, json, sysctl, systemd, limits, docker or kubernetes."`
+
+	Root string `default:"/" hidden:""`
+}
+
+// Run is called by kong.
+func (c *tuneCmd) Run(w *world) error {
+	if c.Pid < 0 {
+		return w.sources.bad("pid", c.Pid, "the id of a process")
+	}
+	verdict, err := c.judge()
+	if err != nil {
+		return err
+	}
+	if err := c.print(w.stdout, verdict); err != nil {
+		return err
+	}
+	if !verdict.Fit {
+		return errTold
+	}
+	return nil
+}
+
+func (c *tuneCmd) judge() (tuning.Verdict, error) {
+	read := tuning.Read
+	if c.Root != "/" {
+		read = func(pid int) (tuning.Host, error) { return tuning.ReadTree(os.DirFS(c.Root), pid) }
+	}
+	host, err := read(c.Pid)
+	return tuning.Judge(host, tuning.Ask{Connections: c.Connections, Client: c.Client}), err
+}
+
+// print writes a verdict in the form that was asked for.
+func (c *tuneCmd) print(to io.Writer, v tuning.Verdict) (err error) {
+	switch c.Format {
+	case "json":
+		encoder := json.NewEncoder(to)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(v)
+	case "sysctl":
+		_, err = fmt.Fprint(to, v.Sysctl())
+	case "systemd":
+		_, err = fmt.Fprint(to, v.Systemd())
+	case "limits":
+		_, err = fmt.Fprint(to, v.Limits())
+	case "docker":
+		_, err = fmt.Fprint(to, v.Docker())
+	case "kubernetes":
+		_, err = fmt.Fprint(to, v.Kubernetes())
+	default:
+		_, err = fmt.Fprint(to, tuneTable(v, width(to)))
+	}
+	return err
+}

@@ -1,0 +1,49 @@
+//go:build darwin || freebsd
+
+package tuning
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+var errNoProcess = errors.New("the limits of another process can be read on Linux only")
+
+// Read reads this host. pid must be 0: these systems show no other process's
+// limits in files.
+func Read(pid int) (Host, error) {
+	h := Host{
+		System: runtime.GOOS, PID: pid, OpenFiles: ownOpenFiles(), PageSize: uint64(os.Getpagesize()),
+		Processors: runtime.NumCPU(), Sysctls: map[string]string{},
+	}
+	h.Own = h.OpenFiles
+	for _, name := range kernSysctls[h.System] {
+		if n, ok := sysctl(name); ok {
+			h.Sysctls[name] = strconv.FormatUint(n, 10)
+		}
+	}
+	if pid != 0 {
+		return h, errNoProcess
+	}
+	return h, nil
+}
+
+// sysctl reads a number of 4 or 8 bytes (sysctl(3)): which it is differs by name
+// and by system.
+func sysctl(name string) (uint64, bool) {
+	b, err := unix.SysctlRaw(name)
+	switch {
+	case err != nil:
+		return 0, false
+	case len(b) == 4:
+		return uint64(binary.NativeEndian.Uint32(b)), true
+	case len(b) == 8:
+		return binary.NativeEndian.Uint64(b), true
+	}
+	return 0, false
+}

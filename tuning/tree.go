@@ -1,0 +1,122 @@
+package tuning
+
+import (
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// linuxSysctls are those that are judged on Linux, where they exist: a network
+// namespace lacks net.ipv4.tcp_mem, and conntrack is a module.
+var linuxSysctls = []string{
+	"fs.nr_open", "fs.file-max", "fs.file-nr", "fs.epoll.max_user_watches",
+	"net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_syncookies", "net.ipv4.ip_local_port_range",
+	"net.ipv4.tcp_mem", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
+	"net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count",
+}
+
+// ReadTree reads a Linux host from its files: root is rooted at /, and may be a
+// recording. pid is the process to ask about, 0 for this one. What is absent is
+// left zero; the error is about the process alone.
+func ReadTree(root fs.FS, pid int) (Host, error) {
+	h := Host{System: "linux", PID: pid, PageSize: 4096, Sysctls: map[string]string{}}
+	proc, err := fs.Sub(root, "proc")
+	if err != nil {
+		return h, err
+	}
+	h.Own, _ = ProcessLimits(proc, 0)
+	h.OpenFiles = h.Own
+	if pid != 0 {
+		if h.OpenFiles, err = ProcessLimits(proc, pid); err != nil {
+			return h, err
+		}
+		open, _ := fs.ReadDir(proc, path.Join(process(pid), "fd"))
+		h.Held = uint64(len(open))
+	}
+	for _, name := range linuxSysctls {
+		if b, err := fs.ReadFile(root, sysctlPath(name)); err == nil {
+			h.Sysctls[name] = normal(string(b))
+		}
+	}
+	h.Memory = kib(root, "proc/meminfo", "MemAvailable:")
+	h.TCPSockets, h.TCPPages = sockstat(root)
+	h.Processors = processors(root)
+	groups := groupPaths(root, pid)
+	h.Group = readGroup(root, groups)
+	h.HugePages = chosen(root, "sys/kernel/mm/transparent_hugepage/enabled")
+	h.Place = readPlace(root, groups)
+	h.Stated = readStated(root, h.Place.Unit)
+	return h, nil
+}
+
+// sysctlPath is where /proc has a sysctl.
+func sysctlPath(name string) string { return "proc/sys/" + strings.ReplaceAll(name, ".", "/") }
+
+// normal parts fields by one space, so that values can be compared.
+func normal(value string) string { return strings.Join(strings.Fields(value), " ") }
+
+// numbers reads fields that are all numbers, or nil where they are something else.
+func numbers(value string) (all []uint64) {
+	for _, field := range strings.Fields(value) {
+		n, err := strconv.ParseUint(field, 10, 64)
+		if err != nil {
+			return nil
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// kib returns a line of a file like proc_meminfo(5) in bytes, or 0.
+func kib(root fs.FS, name, key string) uint64 {
+	b, _ := fs.ReadFile(root, name)
+	for line := range strings.Lines(string(b)) {
+		if rest, found := strings.CutPrefix(line, key); found {
+			n, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return n * 1024
+		}
+	}
+	return 0
+}
+
+// sockstat reads the line TCP of /proc/net/sockstat: sockets in use, of this
+// network namespace, and pages that buffers take, of the whole host.
+func sockstat(root fs.FS) (inuse, pages uint64) {
+	b, _ := fs.ReadFile(root, "proc/net/sockstat")
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "TCP:"); ok {
+			f := strings.Fields(rest)
+			for i := 0; i+1 < len(f); i += 2 {
+				n, _ := strconv.ParseUint(f[i+1], 10, 64)
+				switch f[i] {
+				case "inuse":
+					inuse = n
+				case "mem":
+					pages = n
+				}
+			}
+		}
+	}
+	return inuse, pages
+}
+
+// processors counts the lines cpuN of /proc/stat.
+func processors(root fs.FS) (n int) {
+	b, _ := fs.ReadFile(root, "proc/stat")
+	for line := range strings.Lines(string(b)) {
+		if len(line) > 3 && line[:3] == "cpu" && line[3] != ' ' {
+			n++
+		}
+	}
+	return n
+}
+
+// chosen returns the word in brackets of a file such as
+// "always [madvise] never".
+func chosen(root fs.FS, name string) string {
+	b, _ := fs.ReadFile(root, name)
+	_, rest, _ := strings.Cut(string(b), "[")
+	word, _, _ := strings.Cut(rest, "]")
+	return word
+}
