@@ -1,0 +1,2 @@
+// Package told answers one question: what does the virtual machine tell the host?
+package told
