@@ -8,6 +8,7 @@ SYSCONFDIR ?= /etc
 # Settings of single targets: make fuzz FUZZTIME=10s, make run ARGS='--listen :9000',
 # make bench-fanout ARGS='-scenario one -rounds 7'.
 ARGS     ?=
+N        ?= 1000000
 PKGS     ?= ./...
 COUNT    ?= 1
 TIMEOUT  ?= 5m
@@ -24,7 +25,7 @@ DESCRIBED := $(shell git describe --tags --always --dirty 2>/dev/null)
 VERSION   := $(or $(DESCRIBED),dev)
 BUILD     := build -trimpath $(if $(DESCRIBED),,-buildvcs=false) -ldflags '-s -w -X main.version=$(VERSION)'
 
-.PHONY: build install install-systemd run test stress bench bench-fanout fuzz lint fmt cross test-foreign clean
+.PHONY: build install install-systemd run test stress bench bench-fanout scale fuzz lint fmt cross test-foreign clean
 
 # Always asked for: Go's build cache knows better than make whether anything changed.
 build:
@@ -63,6 +64,11 @@ bench:
 # The server beside a bare loop of write(2). ARGS='-write docs/BENCHMARKS.md' renews the tables there.
 bench-fanout: build
 	$(GO) run ./internal/fanout $(ARGS)
+
+# N connections in one pushd, in a virtual machine that needs Debian's qemu-system-x86 and neither KVM nor root.
+# ARGS='-write docs/BENCHMARKS.md' renews the table there.
+scale: build
+	$(GO) run ./internal/scale -n $(N) $(ARGS)
 
 # Everything at once against a model, then the random tests of the core, each for as long as STRESS says, and the join storm of
 # 10,000. A seed that failed: -args -server.seed=N, -broadcast.seed=N.

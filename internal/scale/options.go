@@ -44,12 +44,12 @@ func parse(args []string, out io.Writer) (*options, error) {
 	return o, nil
 }
 
-// What two emulated processors did on a server of 2024.
+// What two emulated processors did, and less: they slow down as connections become many.
 const (
 	connectRate  = 1200 // a second
-	deliveryRate = 4000
-	closeRate    = 2500
-	booting      = time.Minute
+	deliveryRate = 10_000
+	closeRate    = 4000
+	booting      = 15 * time.Second
 )
 
 // expected is how long the whole takes, about.

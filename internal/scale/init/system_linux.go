@@ -62,6 +62,7 @@ func raiseLimits(_ context.Context, n int) error {
 		"net/core/somaxconn":           "65535",
 		"net/ipv4/tcp_max_syn_backlog": "65535",
 		"net/ipv4/ip_local_port_range": "1024 65535",
+		"net/ipv4/tcp_mem":             fmt.Sprintf("%d %d %d", n, 2*n, 3*n), // pages: one for each end that has something to read or to send
 	} {
 		if err := os.WriteFile("/proc/sys/"+name, []byte(value), 0); err != nil {
 			return err
