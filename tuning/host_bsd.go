@@ -47,3 +47,9 @@ func sysctl(name string) (uint64, bool) {
 	}
 	return 0, false
 }
+
+// kernSysctls are those that are judged on macOS and FreeBSD.
+var kernSysctls = map[string][]string{
+	"darwin":  {"kern.maxfiles", "kern.num_files", "kern.maxfilesperproc", "kern.ipc.somaxconn"},
+	"freebsd": {"kern.maxfiles", "kern.openfiles", "kern.maxfilesperproc", "kern.ipc.soacceptqueue", "kern.ipc.maxsockets", "kern.ipc.numopensockets"},
+}

@@ -1,11 +1,5 @@
 package tuning
 
-// kernSysctls are those that are judged on macOS and FreeBSD.
-var kernSysctls = map[string][]string{
-	"darwin":  {"kern.maxfiles", "kern.num_files", "kern.maxfilesperproc", "kern.ipc.somaxconn"},
-	"freebsd": {"kern.maxfiles", "kern.openfiles", "kern.maxfilesperproc", "kern.ipc.soacceptqueue", "kern.ipc.maxsockets", "kern.ipc.numopensockets"},
-}
-
 // kern judges what binds on macOS and FreeBSD. What a connection takes of memory
 // there was not measured, so it is not judged.
 func (j *judgement) kern() {
