@@ -2,9 +2,10 @@ package loadgen
 
 import (
 	"fmt"
-	"math"
 
+	"github.com/pushd/pushd/loadgen/observe"
 	"github.com/pushd/pushd/loadgen/report"
+	"github.com/pushd/pushd/tuning"
 )
 
 // whatStopped finds the limit that kept the count of connections from rising,
@@ -25,20 +26,14 @@ func (r *run) whatStopped() *report.Stop {
 	}
 	if s := now.seen.Server; s != nil {
 		for _, p := range s.Processes {
-			if p.SoftFiles == math.MaxUint64 || p.OpenFiles == nil {
-				continue
-			}
-			if reserve := min(p.SoftFiles/2, serverReserve); uint64(*p.OpenFiles) >= p.SoftFiles-reserve-p.SoftFiles/50 {
-				return &report.Stop{
-					Limit: "RLIMIT_NOFILE", Of: fmt.Sprintf("%s (pid %d)", p.Name, p.PID), Value: fmt.Sprint(p.SoftFiles),
-					Set: fmt.Sprintf("LimitNOFILE=%d under [Service] of its unit, or ulimit -n %d before it is started; then bin/pushd tune", nice(p.SoftFiles), nice(p.SoftFiles)),
-					Why: fmt.Sprintf("%d of its descriptors are open; the server keeps the rest for refusals and all else", *p.OpenFiles),
-				}
+			if stop := r.bound(p, now.counts.open()); stop != nil {
+				return stop
 			}
 		}
-		if s.OpenFiles != nil && s.MaxFiles != nil && float64(*s.OpenFiles) >= 0.96*float64(*s.MaxFiles) {
-			return &report.Stop{Limit: "RLIMIT_NOFILE", Of: "the server", Value: fmt.Sprint(*s.MaxFiles),
-				Set: "LimitNOFILE= under [Service] of its unit, or ulimit -n before it is started", Why: fmt.Sprintf("%v of its descriptors are open", *s.OpenFiles)}
+		if s.OpenFiles != nil && s.MaxFiles != nil && float64(*s.OpenFiles) >= near*float64(*s.MaxFiles) {
+			limit := fmt.Sprint(*s.MaxFiles)
+			return &report.Stop{Limit: tuning.OpenFiles, Of: "the server", Value: limit,
+				Set: tuning.HowTo(tuning.OpenFiles, fmt.Sprint(2**s.MaxFiles)).Systemd, Why: fmt.Sprintf("%d of its descriptors are open", *s.OpenFiles)}
 		}
 	}
 	if most.N == 0 {
@@ -59,15 +54,20 @@ func (r *run) mostTelling() (most cause) {
 	return most
 }
 
-// serverReserve is what a pushd leaves of its descriptors for all else.
-const serverReserve = 704
+// near is the share of a limit from which on it is what stops.
+const near = 0.96
 
-// nice is the limit of open files to set in place of one that was too low.
-func nice(now uint64) uint64 {
-	for _, n := range []uint64{1 << 16, 1 << 20} {
-		if now < n {
-			return n
-		}
+// bound finds the limit of a server's process that so many connections have come
+// to, as pushd tune judges them.
+func (r *run) bound(p observe.ProcessSample, open int) *report.Stop {
+	h, err := tuning.Read(p.PID)
+	if err != nil {
+		return nil
 	}
-	return now * 2
+	want := max(uint64(r.asked), 2*uint64(open))
+	f, ok := tuning.Judge(h, tuning.Ask{Connections: want / uint64(len(r.targets))}).Binding()
+	if !ok || f.Holds == tuning.Unlimited || float64(open)/float64(len(r.targets)) < near*float64(f.Holds) {
+		return nil
+	}
+	return &report.Stop{Limit: f.Setting, Of: fmt.Sprintf("%s (pid %d)", p.Name, p.PID), Value: f.Show(), Set: f.How, Why: f.Why}
 }
