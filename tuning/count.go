@@ -11,9 +11,13 @@ const Unlimited Count = math.MaxUint64
 // Count is a number of connections; [Unlimited] is any.
 type Count uint64
 
+// endless is from where on a number is as good as none: fs.file-max is 2^63-1 on
+// most hosts.
+const endless = 1 << 62
+
 // String writes a count with separators: 1,000,000; or any.
 func (c Count) String() string {
-	if c == Unlimited {
+	if c >= endless {
 		return "any"
 	}
 	s := strconv.FormatUint(uint64(c), 10)

@@ -206,7 +206,7 @@ func notes(h Host, n uint64) (all []string) {
 		return all
 	}
 	if h.Place.Container != "" {
-		all = append(all, "in a container ("+h.Place.Container+"): fs.*, net.ipv4.tcp_mem, conntrack and huge pages are the host's, and are set there")
+		all = append(all, "in a container ("+h.Place.Container+"): fs.*, net.ipv4.tcp_mem, conntrack and huge pages are the host's, and are set there: run pushd tune there as well")
 	}
 	if _, ok := h.Sysctls["net.ipv4.tcp_mem"]; !ok && h.Sysctls["net.core.somaxconn"] != "" {
 		all = append(all, "net.ipv4.tcp_mem is the host's and not to be seen in this network namespace: run pushd tune on the host for it")
@@ -274,6 +274,8 @@ func show(setting, value string) string {
 	switch {
 	case len(n) == 1 && (setting == Memory || setting == GroupMemory):
 		return Count(n[0]>>20).String() + " MiB"
+	case len(n) == 1 && n[0] >= endless:
+		return "unlimited"
 	case len(n) == 1:
 		return Count(n[0]).String()
 	case len(n) == 3:

@@ -60,8 +60,15 @@ func (j *judgement) hostFiles() {
 			"No process can be given a higher RLIMIT_NOFILE than this, root's included: raise it first.", "kernel sysctl/fs.rst; getrlimit(2)")
 	}
 	if n := numbers(j.h.Sysctls["fs.file-nr"]); len(n) == 3 { // allocated, free, most
-		taken := min(n[0], n[2])
-		j.add("fs.file-max", n[2], plus(plus(taken, left(j.n, j.h.Held)), reservedFiles), Held, plus(n[2]-taken, j.h.Held),
+		most := n[2]
+		if now, ok := j.value("fs.file-max"); ok {
+			most = now
+		}
+		taken, holds := min(n[0], most), uint64(Unlimited)
+		if most < endless {
+			holds = most - taken + j.h.Held
+		}
+		j.add("fs.file-max", most, plus(plus(taken, left(j.n, j.h.Held)), reservedFiles), Held, holds,
 			fmt.Sprintf("All open files of the host together; %s are open now. Beyond it accept(2) fails with ENFILE, but for who has CAP_SYS_ADMIN.", Count(taken)),
 			"proc_sys_fs(5)")
 	}

@@ -46,6 +46,9 @@ func ReadTree(root fs.FS, pid int) (Host, error) {
 	h.Group = readGroup(root, groups)
 	h.HugePages = chosen(root, "sys/kernel/mm/transparent_hugepage/enabled")
 	h.Place = readPlace(root, groups)
+	if pid == 0 && h.Place.Unit != service {
+		h.Place.Unit = "" // that of whoever typed the command, such as sshd's
+	}
 	h.Stated = readStated(root, h.Place.Unit)
 	return h, nil
 }

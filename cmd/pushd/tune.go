@@ -15,17 +15,34 @@ type tuneCmd struct {
 	Pid         int    `help:"Judge the limits of this process, and with --apply raise them. Default is a process started from here."`
 	Format      string `default:"table" enum:"table,json,sysctl,systemd,limits,docker,kubernetes" help:"table, json, sysctl, systemd, limits, docker or kubernetes."`
 
+	Apply  bool `help:"Raise what is too low, as far as root may, now and for the next boot. Shows the change and asks first."`
+	Undo   bool `help:"Take back what --apply did. Shows the change and asks first."`
+	DryRun bool `help:"With --apply or --undo: show the change and do nothing."`
+	Yes    bool `help:"With --apply or --undo: do not ask."`
+
 	Root string `default:"/" hidden:""`
 }
 
 // Run is called by kong.
 func (c *tuneCmd) Run(w *world) error {
-	if c.Pid < 0 {
+	switch {
+	case c.Pid < 0:
 		return w.sources.bad("pid", c.Pid, "the id of a process")
+	case c.Apply && c.Undo:
+		return usagef("--undo: expected no --apply beside it")
+	case (c.Yes || c.DryRun) && !c.Apply && !c.Undo:
+		return usagef("--yes, --dry-run: expected --apply or --undo with it")
+	case (c.Apply || c.Undo) && c.Format != "table":
+		return usagef("--format: expected no --apply or --undo beside it")
+	case c.Undo:
+		return c.undo(w)
 	}
 	verdict, err := c.judge()
 	if err != nil {
 		return err
+	}
+	if c.Apply {
+		return c.apply(w, verdict)
 	}
 	if err := c.print(w.stdout, verdict); err != nil {
 		return err
