@@ -51,7 +51,9 @@ func TestJudge(t *testing.T) {
 	tcp := func(max string, mem uint64) tuning.Host {
 		return with(linux("net.ipv4.tcp_mem", max), func(h *tuning.Host) { h.Memory, h.TCPPages = mem, 10 })
 	}
-	group := func(g tuning.Group) tuning.Host { return with(linux(), func(h *tuning.Host) { h.Group = g; h.Processors = 2 }) }
+	group := func(g tuning.Group) tuning.Host {
+		return with(linux(), func(h *tuning.Host) { h.Group = g; h.Processors = 2 })
+	}
 	const conntrack, count, syn, cookies = "net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_syncookies"
 
 	for _, c := range []struct {
@@ -84,10 +86,10 @@ func TestJudge(t *testing.T) {
 		{"a process's own files are taken already", process(linux("fs.file-nr", "11000 0 101000")), 100_000, "fs.file-max", found{"101000", "101704", true, 100_000, tuning.Held}},
 		{"watches", linux("fs.epoll.max_user_watches", "5000"), 5001, "fs.epoll.max_user_watches", found{"5000", "5001", true, 5000, tuning.Held}},
 
-		{"a page to each", tcp("100 150 1010", 1 << 30), 1000, "net.ipv4.tcp_mem", found{"100 150 1010", "505 672 1010", false, 1000, tuning.Pushed}},
-		{"too few pages", tcp("100 150 1009", 1 << 30), 1000, "net.ipv4.tcp_mem", found{"100 150 1009", "505 672 1010", true, 999, tuning.Pushed}},
+		{"a page to each", tcp("100 150 1010", 1<<30), 1000, "net.ipv4.tcp_mem", found{"100 150 1010", "505 672 1010", false, 1000, tuning.Pushed}},
+		{"too few pages", tcp("100 150 1009", 1<<30), 1000, "net.ipv4.tcp_mem", found{"100 150 1009", "505 672 1010", true, 999, tuning.Pushed}},
 		{"no more pages than memory", tcp("100 150 300", 4608*1000+4096*500), 1000, "net.ipv4.tcp_mem", found{"100 150 300", "255 340 510", true, 290, tuning.Pushed}},
-		{"no value of three is lowered", tcp("900 950 1000", 1 << 30), 1000, "net.ipv4.tcp_mem", found{"900 950 1000", "900 950 1010", true, 990, tuning.Pushed}},
+		{"no value of three is lowered", tcp("900 950 1000", 1<<30), 1000, "net.ipv4.tcp_mem", found{"900 950 1000", "900 950 1010", true, 990, tuning.Pushed}},
 
 		{"conntrack", linux(conntrack, "262144", count, "144"), 262_000, conntrack, found{"262144", "262144", false, 262_000, tuning.Held}},
 		{"conntrack is too small", linux(conntrack, "262144", count, "145"), 262_000, conntrack, found{"262144", "262145", true, 261_999, tuning.Held}},
