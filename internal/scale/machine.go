@@ -33,9 +33,10 @@ func (m *machine) run(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, m.deadline, fmt.Errorf("the machine was ended after %v", m.deadline.Round(time.Second)))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, m.qemu, "-accel", "tcg,thread=multi", "-smp", "2", "-m", fmt.Sprint(m.memory()),
-		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio", "-serial", "file:"+m.notes,
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "file:/dev/stdout", "-serial", "file:"+m.notes,
 		"-kernel", m.kernel, "-initrd", m.initramfs,
 		"-append", fmt.Sprintf("%s SCALE_N=%d SCALE_MESSAGES=%d SCALE_APART=%v SCALE_DEADLINE=%v", kernelLine, m.n, messages, m.apart, m.deadline))
+	// Not -serial stdio: qemu would look for input all the time, and there is none.
 	cmd.SysProcAttr = endsWithUs()
 	cmd.WaitDelay = 5 * time.Second
 	console, err := cmd.StdoutPipe()

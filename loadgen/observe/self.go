@@ -3,6 +3,7 @@ package observe
 import (
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,8 +20,11 @@ func Self() SelfSample {
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) == nil { // fails for a wrong argument only
 		s.CPU = time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 	}
-	if p, err := Process(unix.Getpid()); err == nil {
-		s.RSS = &p.RSS
+	// Not Process: that counts descriptors, of which a generator has very many, one by one before Linux 6.2.
+	if p, err := procfs.NewProc(unix.Getpid()); err == nil {
+		if m, err := p.Statm(); err == nil {
+			s.RSS = new(uint64(m.ResidentBytes()))
+		}
 	}
 	return s
 }
