@@ -34,7 +34,7 @@ func (r *result) markdown(o *options, memory int, took time.Duration) string {
 	version := ""
 	if r.report != nil {
 		version, _, _ = strings.Cut(r.report.Version, ",") // what follows is of its build
-		version = ", " + version
+		version = ", pushd " + version
 	}
 	fmt.Fprintf(&b, "`make scale N=%d`, %s, %v. A virtual machine emulated by qemu: 2 processors, %s MiB, Linux %s%s.\n\n",
 		o.n, time.Now().UTC().Format("2006-01-02 15:04 UTC"), took.Round(time.Second), commas(memory), r.kernel, version)

@@ -49,7 +49,7 @@ func notes(t *testing.T, n int, change func(lines []told.Line) []told.Line) stri
 		{Step: &told.Step{Seconds: 2, Connections: n / 2, Server: uint64(1000 + 100*n/2), Kernel: uint64(5000 + 9000*n/2), Slab: uint64(2000 + 8000*n/2)}},
 		{Step: &told.Step{Seconds: 6, Connections: n, Server: uint64(1000 + 90*n), Kernel: uint64(5000 + 9000*n), Slab: uint64(2000 + 8000*n)}},
 		{Step: &told.Step{Seconds: 9, Connections: n, Delivered: true, Server: 1000, Kernel: 5000, Slab: 2000}},
-		{Report: &report.Report{Version: "pushd 1.2.3, linux/amd64", Figures: figures}},
+		{Report: &report.Report{Version: "1.2.3, linux/amd64", Figures: figures}},
 	}
 	var b strings.Builder
 	for _, l := range change(lines) {
