@@ -23,7 +23,7 @@ type machine struct {
 // memory is how much the machine has, in MiB: 9 KiB for each connection, whose two ends are both in it, and 2 GiB.
 func (m *machine) memory() int { return 2048 + m.n*9/1024 }
 
-// command line of the kernel: an exact and cheap clock, though qemu warrants none, and nothing that costs time against attacks
+// kernelLine asks for an exact and cheap clock, though qemu warrants none, and nothing that costs time against attacks
 // and faults that an emulated processor does not have. What has a name of its own process 1 gets as environment.
 const kernelLine = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable clocksource=tsc no_timer_check audit=0 init_on_alloc=0"
 
