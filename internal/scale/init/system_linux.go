@@ -59,6 +59,7 @@ func raiseLimits(_ context.Context, n int) error {
 		"fs/nr_open":                   fmt.Sprint(files),
 		"fs/file-max":                  fmt.Sprint(2 * files),
 		"fs/epoll/max_user_watches":    fmt.Sprint(2 * files),
+		"net/core/netdev_max_backlog":  "1000000", // what lo may have under way; beyond it drops, and TCP waits to send again
 		"net/core/somaxconn":           "65535",
 		"net/ipv4/tcp_max_syn_backlog": "65535",
 		"net/ipv4/ip_local_port_range": "1024 65535",
