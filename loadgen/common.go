@@ -101,7 +101,8 @@ func (c *Common) plan(a Audience, tag uint32) (p plan, err error) {
 	if p.Timeout == 0 {
 		p.Timeout = 10 * time.Second
 	}
-	p.Sources, p.PerSource = c.Sources, ports()*2/5*len(p.Targets) // beyond half of the ports connect(2) looks through all of that half first (inet_hash_connect of the kernel)
+	// Once half of an address's ports are taken, Linux looks through all of these first, for each connection.
+	p.Sources, p.PerSource = c.Sources, ports()*2/5*len(p.Targets)
 	if len(p.Sources) == 0 && runtime.GOOS == "linux" && onLoopback(p.Targets) { // macOS has 127.0.0.1 alone
 		for i := range 250 {
 			p.Sources = append(p.Sources, netip.AddrFrom4([4]byte{127, 0, 0, byte(i + 2)}))

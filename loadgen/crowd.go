@@ -37,6 +37,7 @@ type crowd struct {
 	lives   queue     // open connections, oldest first, where they end by Life
 	parting queue     // connections that we are closing
 	retries retries
+	settled bool // nothing more is published
 	tidy    bool // memory was given back since the goal was set
 	inRow   int  // refusals since the last handshake that was done
 	spare   *stream
@@ -133,6 +134,9 @@ func newCrowd(p plan, orders chan order, poller *netpoll.Poller, emit func(tick)
 
 // classOf spreads the classes evenly over the clients' numbers.
 func (p *plan) classOf(i int) class {
+	if p.Stop+p.Crawl+p.Vanish == 0 {
+		return healthy
+	}
 	at := rand.New(rand.NewPCG(uint64(i), 1)).Float64()
 	for _, of := range []struct {
 		class
@@ -214,6 +218,7 @@ func (c *crowd) obey(o order) {
 		clear(c.subs)
 	case o.Settle:
 		c.settle(o.Heads)
+		c.settled = true
 	case o.Vanish:
 		for i := range c.clients {
 			if m := &c.clients[i]; m.class == vanished && m.state == open {
@@ -363,7 +368,11 @@ func (c *crowd) report(now time.Time) error {
 	spent := observe.Self().CPU
 	c.Busy = (spent - c.CPU) / max(now.Sub(c.ticked).Seconds(), 1e-9)
 	c.CPU, c.RSS, c.ticked = spent, resident(), now
-	c.Spans = c.spans.take(now.UnixNano() - int64(time.Second))
+	before := now.Add(-time.Second) // who gets them later than that is not waited for
+	if c.settled {
+		before = now
+	}
+	c.Spans = c.spans.take(before.UnixNano())
 	c.Served = c.Served[:0]
 	for _, s := range c.served {
 		c.Served = append(c.Served, *s)

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -299,4 +300,11 @@ func (p *publisher) counts() (published, refused int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.published, p.refused
+}
+
+// last are the numbers of the topics' last messages.
+func (p *publisher) last() []uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.heads)
 }

@@ -22,6 +22,8 @@ type Fanout struct {
 	Arrivals Arrivals      // "": Even
 	Burst    int           // messages at once, with Bursts
 
+	Patience time.Duration // how long no message must have come before those that are missing count as lost; 0: 10 s
+
 	Poll *Polling // compare with HTTP polling, or nil
 }
 
@@ -109,10 +111,6 @@ type push struct {
 	vanish   bool
 }
 
-// patience is how long no message must have come before those that are missing
-// count as lost.
-const patience = 3 * time.Second
-
 func (p push) run(ctx context.Context) (*report.Report, error) {
 	if p.Rate <= 0 && p.audience.Names == nil {
 		return nil, fmt.Errorf("a rate of %v messages a second: expected more than 0", p.Rate)
@@ -157,16 +155,20 @@ func (p push) measure(ctx context.Context, r *run) error {
 		return err
 	}
 	r.begin = r.mark(ctx)
-	err := r.publish(ctx, p.dues)
+	patience := p.Patience
+	if patience == 0 {
+		patience = 10 * time.Second
+	}
+	err := r.publish(ctx, p.dues, patience)
 	if err == nil && p.Poll != nil {
 		err = p.Poll.measure(ctx, r)
 	}
 	return err
 }
 
-// publish publishes what is due, waits until it has come, and counts what has
-// not.
-func (r *run) publish(ctx context.Context, dues iter.Seq[due]) error {
+// publish publishes what is due, waits until it has come or nothing has come
+// for so long, and counts what has not.
+func (r *run) publish(ctx context.Context, dues iter.Seq[due], patience time.Duration) error {
 	published := make(chan error, 1)
 	go func() { published <- r.pub.run(ctx, dues) }()
 	var sent error
@@ -184,12 +186,12 @@ func (r *run) publish(ctx context.Context, dues iter.Seq[due]) error {
 			return r.settle(ctx, err)
 		}
 	}
-	last, since := uint64(0), time.Now()
+	want, last, since := r.wanted(), uint64(0), time.Now()
 	err := r.wait(ctx, "waiting for the last", func(c counts) bool {
 		if c.Delivered != last {
 			last, since = c.Delivered, time.Now()
 		}
-		return time.Since(since) > patience
+		return c.Delivered >= want || time.Since(since) > patience
 	})
 	if sent != nil {
 		err = sent
@@ -197,12 +199,27 @@ func (r *run) publish(ctx context.Context, dues iter.Seq[due]) error {
 	return r.settle(ctx, err)
 }
 
+// wanted is how many deliveries there will be if none is lost and all clients
+// have been let in.
+func (r *run) wanted() (n uint64) {
+	heads := r.pub.last()
+	c := r.audience.chooser()
+	var topics []int
+	for i := range r.asked {
+		if r.fleet.plan.classOf(i) != healthy {
+			continue
+		}
+		topics = c.topics(i, topics[:0])
+		for _, t := range topics {
+			n += uint64(heads[t])
+		}
+	}
+	return n
+}
+
 // settle has the workers count what is missing.
 func (r *run) settle(ctx context.Context, cause error) error {
-	r.pub.mu.Lock()
-	heads := append([]uint32(nil), r.pub.heads...)
-	r.pub.mu.Unlock()
-	if err := r.fleet.tell(order{Settle: true, Heads: heads}); err != nil {
+	if err := r.fleet.tell(order{Settle: true, Heads: r.pub.last()}); err != nil {
 		return err
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -239,7 +239,7 @@ func TestWhatAServerDoesWrong(t *testing.T) {
 		l.n = 0
 		r, err := loadgen.Fanout{
 			Common: loadgen.Common{URLs: []string{path}, Publishing: loadgen.Publishing{URL: h.URL + "/pub"}},
-			N:      4, Rate: 100, Messages: 10,
+			N:      4, Rate: 100, Messages: 10, Patience: time.Second,
 		}.Run(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, r.Ended, path)

@@ -61,6 +61,7 @@ type publishFlags struct {
 	Arrivals      string        `default:"even" enum:"even,poisson,bursts" help:"How messages are spread over time: even, poisson or bursts."`
 	Burst         int           `default:"50" help:"Messages at once, with --arrivals bursts."`
 	Bytes         size          `default:"128" help:"A payload's length."`
+	Patience      time.Duration `default:"10s" help:"How long no message must have come before those that are missing count as lost."`
 	PublishURL    string        `name:"publish-url" placeholder:"URL" help:"Where each message is posted to, for servers other than pushd. {topic}."`
 	PublishHeader []string      `sep:"none" placeholder:"NAME:VALUE" help:"A header of these requests."`
 	PublishBody   string        `placeholder:"TEXT" help:"Their body, {payload} unless set. {topic}, {payload}."`
@@ -181,7 +182,7 @@ func (p *publishFlags) fanout(common loadgen.Common, topics int) loadgen.Fanout 
 	common.Publishing = loadgen.Publishing{URL: p.PublishURL, Headers: p.PublishHeader, Body: p.PublishBody, Bytes: int(p.Bytes)}
 	return loadgen.Fanout{
 		Common: common, N: p.N, ConnectRate: p.ConnectRate, Topics: topics,
-		Rate: p.Rate, Messages: p.Messages, For: p.For, Arrivals: loadgen.Arrivals(p.Arrivals), Burst: p.Burst,
+		Rate: p.Rate, Messages: p.Messages, For: p.For, Arrivals: loadgen.Arrivals(p.Arrivals), Burst: p.Burst, Patience: p.Patience,
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *server) hold(ctx context.Context, o order, tell func(told.Line) error) 
 	var out bytes.Buffer
 	crowd := exec.CommandContext(ctx, "/pushd", "loadgen", "fanout", "--url", "ws://"+public+"/ws?topic={topic}", "--topic", topic,
 		"--admin", "", "--publish-url", "http://"+admin+"/v1/topics/{topic}/messages", "--publish-header", "Content-Type: application/octet-stream",
-		"-n", strconv.Itoa(o.n), "--timeout", "1m",
+		"-n", strconv.Itoa(o.n), "--timeout", "1m", "--patience", "1m",
 		"--messages", strconv.Itoa(o.messages), "--rate", fmt.Sprint(1/o.apart.Seconds()), "--json", "-")
 	crowd.Stdout, crowd.Stderr = &out, struct{ io.Writer }{os.Stderr} // a pipe: lines, and not one that changes
 	crowd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
