@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,22 +54,13 @@ func loopback() error {
 	return nil
 }
 
-// raiseLimits makes room for n connections whose both ends are in this machine.
-func raiseLimits(_ context.Context, n int) error {
-	files := uint64(n + 10_000)
-	for name, value := range map[string]string{
-		"fs/nr_open":                   fmt.Sprint(files),
-		"fs/file-max":                  fmt.Sprint(2 * files),
-		"fs/epoll/max_user_watches":    fmt.Sprint(2 * files),
-		"net/core/netdev_max_backlog":  "1000000", // what lo may have under way; beyond it drops, and TCP waits to send again
-		"net/core/somaxconn":           "65535",
-		"net/ipv4/tcp_max_syn_backlog": "65535",
-		"net/ipv4/ip_local_port_range": "1024 65535",
-		"net/ipv4/tcp_mem":             fmt.Sprintf("%d %d %d", n, 2*n, 3*n), // pages: one for each end that has something to read or to send
-	} {
-		if err := os.WriteFile("/proc/sys/"+name, []byte(value), 0); err != nil {
-			return err
-		}
+// raiseLimits makes room for n connections whose both ends are in this machine, in this process too, from which the others
+// inherit what they may.
+func raiseLimits(ctx context.Context, n int) error {
+	tune := exec.CommandContext(ctx, "/pushd", "tune", "--connections", strconv.Itoa(2*n), "--pid", "1", "--apply", "--yes")
+	tune.Stdout, tune.Stderr = os.Stderr, os.Stderr
+	if err := tune.Run(); err != nil {
+		return fmt.Errorf("pushd tune: %w", err)
 	}
-	return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: files, Max: files}) // of the processes that this one starts
+	return nil
 }
