@@ -14,11 +14,10 @@ type Host struct {
 	// Sysctls are values by name, as in sysctl(8), fields parted by one space.
 	Sysctls map[string]string `json:"sysctls"`
 
-	Memory     uint64 `json:"memory,omitempty"`      // bytes that can be had without swapping (MemAvailable)
-	PageSize   uint64 `json:"page_size"`             // bytes
-	Processors int    `json:"processors,omitempty"`  //
-	TCPPages   uint64 `json:"tcp_pages,omitempty"`   // of memory that TCP sockets' buffers take now
-	TCPSockets uint64 `json:"tcp_sockets,omitempty"` // in use, in this network namespace
+	Memory     uint64 `json:"memory,omitempty"` // bytes that can be had without swapping (MemAvailable)
+	PageSize   uint64 `json:"page_size"`        // bytes
+	Processors int    `json:"processors,omitempty"`
+	TCPPages   uint64 `json:"tcp_pages,omitempty"` // of memory that TCP sockets' buffers take now
 	Group      Group  `json:"group"`
 	HugePages  string `json:"huge_pages,omitempty"` // always, madvise or never
 

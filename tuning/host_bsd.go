@@ -14,6 +14,12 @@ import (
 
 var errNoProcess = errors.New("the limits of another process can be read on Linux only")
 
+// kernSysctls are those that are judged on macOS and FreeBSD.
+var kernSysctls = map[string][]string{
+	"darwin":  {"kern.maxfiles", "kern.num_files", "kern.maxfilesperproc", "kern.ipc.somaxconn"},
+	"freebsd": {"kern.maxfiles", "kern.openfiles", "kern.maxfilesperproc", "kern.ipc.soacceptqueue", "kern.ipc.maxsockets", "kern.ipc.numopensockets"},
+}
+
 // Read reads this host. pid must be 0: these systems show no other process's
 // limits in files.
 func Read(pid int) (Host, error) {
@@ -46,10 +52,4 @@ func sysctl(name string) (uint64, bool) {
 		return binary.NativeEndian.Uint64(b), true
 	}
 	return 0, false
-}
-
-// kernSysctls are those that are judged on macOS and FreeBSD.
-var kernSysctls = map[string][]string{
-	"darwin":  {"kern.maxfiles", "kern.num_files", "kern.maxfilesperproc", "kern.ipc.somaxconn"},
-	"freebsd": {"kern.maxfiles", "kern.openfiles", "kern.maxfilesperproc", "kern.ipc.soacceptqueue", "kern.ipc.maxsockets", "kern.ipc.numopensockets"},
 }

@@ -17,7 +17,11 @@ func processFiles(pid int) (Limit, error) {
 
 // setProcessFiles sets it, of a process that may be another.
 func setProcessFiles(pid int, l Limit) error {
-	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
+	err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)
+	if err == unix.EPERM {
+		return fmt.Errorf("prlimit: %w: a hard limit is raised with CAP_SYS_RESOURCE, up to fs.nr_open", err)
+	}
+	if err != nil {
 		return fmt.Errorf("prlimit: %w", err)
 	}
 	return nil

@@ -40,7 +40,7 @@ func ReadTree(root fs.FS, pid int) (Host, error) {
 		}
 	}
 	h.Memory = kib(root, "proc/meminfo", "MemAvailable:")
-	h.TCPSockets, h.TCPPages = sockstat(root)
+	h.TCPPages = tcpPages(root)
 	h.Processors = processors(root)
 	groups := groupPaths(root, pid)
 	h.Group = readGroup(root, groups)
@@ -83,25 +83,22 @@ func kib(root fs.FS, name, key string) uint64 {
 	return 0
 }
 
-// sockstat reads the line TCP of /proc/net/sockstat: sockets in use, of this
-// network namespace, and pages that buffers take, of the whole host.
-func sockstat(root fs.FS) (inuse, pages uint64) {
+// tcpPages reads the pages that buffers of TCP sockets take, of the whole host:
+// mem in the line TCP of /proc/net/sockstat.
+func tcpPages(root fs.FS) uint64 {
 	b, _ := fs.ReadFile(root, "proc/net/sockstat")
 	for line := range strings.Lines(string(b)) {
 		if rest, ok := strings.CutPrefix(line, "TCP:"); ok {
 			f := strings.Fields(rest)
 			for i := 0; i+1 < len(f); i += 2 {
-				n, _ := strconv.ParseUint(f[i+1], 10, 64)
-				switch f[i] {
-				case "inuse":
-					inuse = n
-				case "mem":
-					pages = n
+				if f[i] == "mem" {
+					n, _ := strconv.ParseUint(f[i+1], 10, 64)
+					return n
 				}
 			}
 		}
 	}
-	return inuse, pages
+	return 0
 }
 
 // processors counts the lines cpuN of /proc/stat.

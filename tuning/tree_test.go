@@ -42,7 +42,7 @@ func TestReadTree(t *testing.T) {
 		want        tuning.Host
 	}{
 		{"bare metal, at a login", "bare-metal", 0, tuning.Host{
-			OpenFiles: shell, Own: shell, Sysctls: sysctls(), Memory: 63_127_888 << 10, Processors: 16, TCPPages: 2, TCPSockets: 9,
+			OpenFiles: shell, Own: shell, Sysctls: sysctls(), Memory: 63_127_888 << 10, Processors: 16, TCPPages: 2,
 			Place: tuning.Place{Systemd: true}, Group: tuning.Group{Version: 2, PidsMax: 84_557}, HugePages: "madvise",
 			Stated: []tuning.Stated{
 				{File: "/etc/security/limits.d/10-web.conf", Who: "@web", Limit: tuning.Limit{Soft: 65_536, Hard: 200_000}},
@@ -50,7 +50,7 @@ func TestReadTree(t *testing.T) {
 			},
 		}},
 		{"a process of bare metal", "bare-metal", 4242, tuning.Host{
-			PID: 4242, OpenFiles: tuning.Limit{Soft: 20_000, Hard: 20_000}, Own: shell, Held: 12, Sysctls: sysctls(), Memory: 63_127_888 << 10, Processors: 16, TCPPages: 2, TCPSockets: 9,
+			PID: 4242, OpenFiles: tuning.Limit{Soft: 20_000, Hard: 20_000}, Own: shell, Held: 12, Sysctls: sysctls(), Memory: 63_127_888 << 10, Processors: 16, TCPPages: 2,
 			Place: tuning.Place{Systemd: true, Unit: "nginx.service"}, Group: tuning.Group{Version: 2}, HugePages: "madvise",
 			Stated: []tuning.Stated{
 				{File: "/etc/security/limits.d/10-web.conf", Who: "@web", Limit: tuning.Limit{Soft: 65_536, Hard: 200_000}},
@@ -58,7 +58,7 @@ func TestReadTree(t *testing.T) {
 			},
 		}},
 		{"a systemd service", "systemd", 812, tuning.Host{
-			PID: 812, OpenFiles: tuning.Limit{Soft: 524_288, Hard: 524_288}, Own: shell, Held: 24, Memory: 14_981_120 << 10, Processors: 8, TCPPages: 311, TCPSockets: 61_040,
+			PID: 812, OpenFiles: tuning.Limit{Soft: 524_288, Hard: 524_288}, Own: shell, Held: 24, Memory: 14_981_120 << 10, Processors: 8, TCPPages: 311,
 			Sysctls: sysctls("fs.nr_open", "1073741816", "net.netfilter.nf_conntrack_count", "61022"), HugePages: "always",
 			Place: tuning.Place{Systemd: true, Unit: "pushd.service"},
 			Group: tuning.Group{Version: 2, MemoryMax: 8 << 30, MemoryUsed: 812_311_552 - 301_989_888, PidsMax: 18_972},
@@ -69,12 +69,12 @@ func TestReadTree(t *testing.T) {
 			},
 		}},
 		{"docker", "docker", 0, tuning.Host{
-			OpenFiles: tuning.Limit{Soft: 1 << 20, Hard: 1 << 20}, Own: tuning.Limit{Soft: 1 << 20, Hard: 1 << 20}, Memory: 12_981_120 << 10, Processors: 4, TCPPages: 311, TCPSockets: 1,
+			OpenFiles: tuning.Limit{Soft: 1 << 20, Hard: 1 << 20}, Own: tuning.Limit{Soft: 1 << 20, Hard: 1 << 20}, Memory: 12_981_120 << 10, Processors: 4, TCPPages: 311,
 			Sysctls: sysctls("net.ipv4.tcp_mem", "", "net.netfilter.nf_conntrack_count", "0", "net.ipv4.tcp_max_syn_backlog", "512"),
 			Place:   tuning.Place{Container: "docker"}, Group: tuning.Group{Version: 2, MemoryMax: 2 << 30, MemoryUsed: 8 << 20, PidsMax: 100}, HugePages: "madvise",
 		}},
 		{"a Kubernetes pod", "kubernetes", 0, tuning.Host{
-			OpenFiles: shell, Own: shell, Memory: 22_981_120 << 10, Processors: 8, TCPPages: 40, TCPSockets: 2,
+			OpenFiles: shell, Own: shell, Memory: 22_981_120 << 10, Processors: 8, TCPPages: 40,
 			Sysctls: sysctls("net.ipv4.tcp_mem", "", "net.netfilter.nf_conntrack_max", "524288", "net.netfilter.nf_conntrack_count", "0"),
 			Place:   tuning.Place{Container: "kubernetes"}, Group: tuning.Group{Version: 2, MemoryMax: 4 << 30, MemoryUsed: 16 << 20}, HugePages: "always",
 		}},
@@ -85,7 +85,7 @@ func TestReadTree(t *testing.T) {
 			Group: tuning.Group{Version: 2},
 		}},
 		{"cgroup version 1", "cgroup-v1", 0, tuning.Host{
-			OpenFiles: tuning.Limit{Soft: 1024, Hard: 1 << 20}, Own: tuning.Limit{Soft: 1024, Hard: 1 << 20}, Memory: 7_181_120 << 10, Processors: 2, TCPPages: 12, TCPSockets: 311,
+			OpenFiles: tuning.Limit{Soft: 1024, Hard: 1 << 20}, Own: tuning.Limit{Soft: 1024, Hard: 1 << 20}, Memory: 7_181_120 << 10, Processors: 2, TCPPages: 12,
 			Sysctls: sysctls("net.core.somaxconn", "128", "net.ipv4.tcp_syncookies", "0", "net.ipv4.tcp_max_syn_backlog", "512", "fs.file-max", "811002", "fs.file-nr", "1504 0 811002",
 				"net.netfilter.nf_conntrack_max", "65536", "net.netfilter.nf_conntrack_count", "311"),
 			Place: tuning.Place{Container: "lxc", Systemd: true, Unit: "pushd.service"}, HugePages: "never",

@@ -28,9 +28,9 @@ func tuneTable(v tuning.Verdict, width int) string {
 	var b strings.Builder
 	wrap(&b, width, "", v.String())
 	wrap(&b, width, "", fitness(v))
-	fmt.Fprintf(&b, "\n  %-30s %17s %17s %10s\n", "SETTING", "NOW", "NEEDED", "HOLDS")
+	fmt.Fprintf(&b, "\n  %-30s %16s %16s %13s\n", "SETTING", "NOW", "NEEDED", "HOLDS")
 	for _, f := range v.Findings {
-		fmt.Fprintf(&b, "%s %-30s %17s %17s %10s\n", mark(f), f.Setting, f.Show(), f.ShowNeeded(), holds(f))
+		fmt.Fprintf(&b, "%s %-30s %16s %16s %13s\n", mark(f), f.Setting, f.Show(), f.ShowNeeded(), holds(f))
 	}
 	b.WriteString("! too low for so many   ~ too low to push to so many at once, or for a burst\n")
 	for _, f := range v.Findings {
@@ -73,7 +73,7 @@ func fitness(v tuning.Verdict) string {
 			short = append(short, f.Setting)
 		}
 	}
-	return fmt.Sprintf("unfit for %s: too low for it: %s", v.Connections, strings.Join(short, ", "))
+	return fmt.Sprintf("unfit for %s; too low: %s", v.Connections, strings.Join(short, ", "))
 }
 
 // mark is ! for what makes the host unfit, ~ for what is short and does not.
