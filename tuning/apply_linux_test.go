@@ -258,12 +258,14 @@ func TestApplyProcess(t *testing.T) {
 	p := plan(t, root, pid, 1024)
 	require.Len(t, p.Changes, 1)
 	require.NoError(t, p.Apply())
-	now, err := tuning.ProcessLimits(os.DirFS("/proc"), pid)
+	var now tuning.Limit
+	var err error
+	now.Soft, now.Hard, err = tuning.ProcessLimits(os.DirFS("/"), pid)
 	require.NoError(t, err)
 	require.Equal(t, tuning.Limit{Soft: 1728, Hard: limit.Max}, now)
 
 	undo(t, root)
-	now, err = tuning.ProcessLimits(os.DirFS("/proc"), pid)
+	now.Soft, now.Hard, err = tuning.ProcessLimits(os.DirFS("/"), pid)
 	require.NoError(t, err)
 	require.Equal(t, tuning.Limit{Soft: 1024, Hard: limit.Max}, now)
 
@@ -273,7 +275,24 @@ func TestApplyProcess(t *testing.T) {
 	require.NoError(t, os.WriteFile(stat, []byte("1 (other) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 7 0\n"), 0o644))
 	all := undo(t, root)
 	require.True(t, all[0].Gone)
-	now, err = tuning.ProcessLimits(os.DirFS("/proc"), pid)
+	now.Soft, now.Hard, err = tuning.ProcessLimits(os.DirFS("/"), pid)
 	require.NoError(t, err)
 	require.EqualValues(t, 1728, now.Soft)
+}
+
+// What somebody else has written is not written over, nor what has been raised
+// since it was read lowered.
+func TestApplyFilesOfOthers(t *testing.T) {
+	root := scratch(t, "bare-metal")
+	require.NoError(t, os.MkdirAll(filepath.Join(root, filepath.Dir(tuning.DropIn)), 0o755))
+	set(t, root, tuning.DropIn, "[Service]\nMemoryMax=1G\n")
+	h, err := tuning.ReadTree(os.DirFS(root), 0)
+	require.NoError(t, err)
+	set(t, root, "proc/sys/fs/nr_open", "90000000\n")
+	p, err := tuning.NewPlan(root, tuning.Judge(h, tuning.Ask{Connections: 20_000_000}))
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(p.Left, "\n"), tuning.DropIn+": it is not of pushd tune; write into it:\n")
+	require.NoError(t, p.Apply())
+	require.Equal(t, "[Service]\nMemoryMax=1G\n", content(t, root, tuning.DropIn))
+	require.Equal(t, "90000000\n", content(t, root, "proc/sys/fs/nr_open"))
 }

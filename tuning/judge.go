@@ -82,6 +82,13 @@ func Judge(h Host, ask Ask) Verdict {
 		if f.Kind == Held {
 			v.Holds = min(v.Holds, f.Holds)
 			v.Fit = v.Fit && !f.Short
+			switch {
+			case f.Holds == Unlimited:
+			case v.Binds == "":
+				v.Binds = f.Setting
+			case v.Then == "":
+				v.Then = f.Setting
+			}
 		}
 	}
 	return v

@@ -189,6 +189,19 @@ func TestNotes(t *testing.T) {
 	require.Empty(t, tuning.Judge(recorded(t, "initramfs", 0), tuning.Ask{}).Notes)
 }
 
+// What binds, and what would next, by name.
+func TestBinds(t *testing.T) {
+	for _, c := range []struct{ tree, binds, then string }{
+		{"bare-metal", "net.netfilter.nf_conntrack_max", tuning.OpenFiles},
+		{"docker", tuning.GroupMemory, tuning.OpenFiles},
+	} {
+		v := tuning.Judge(recorded(t, c.tree, 0), tuning.Ask{Connections: 1_000_000})
+		require.Equal(t, c.binds, v.Binds, c.tree)
+		require.Equal(t, c.then, v.Then, c.tree)
+	}
+	require.Empty(t, tuning.Judge(tuning.Host{System: "linux"}, tuning.Ask{}).Binds)
+}
+
 func TestWithin(t *testing.T) {
 	v := tuning.Judge(recorded(t, "bare-metal", 0), tuning.Ask{})
 	require.EqualValues(t, 523_584, v.Within(tuning.OpenFiles, "fs.file-max", tuning.Memory))

@@ -32,13 +32,13 @@ func limitText(n uint64) string {
 }
 
 // ProcessLimits returns the limit of open files (RLIMIT_NOFILE) of a live
-// process, 0 for this one, from /proc/PID/limits (proc_pid_limits(5)). proc is
-// rooted at /proc.
-func ProcessLimits(proc fs.FS, pid int) (openFiles Limit, err error) {
-	name := path.Join(process(pid), "limits")
-	b, err := fs.ReadFile(proc, name)
+// process, 0 for this one, from /proc/PID/limits (proc_pid_limits(5)); [Infinity]
+// is none. root is rooted at /.
+func ProcessLimits(root fs.FS, pid int) (soft, hard uint64, err error) {
+	name := path.Join("proc", process(pid), "limits")
+	b, err := fs.ReadFile(root, name)
 	if err != nil {
-		return Limit{}, fmt.Errorf("limits of process %s: %w", process(pid), err)
+		return 0, 0, fmt.Errorf("limits of process %s: %w", process(pid), err)
 	}
 	for line := range strings.Lines(string(b)) {
 		rest, ok := strings.CutPrefix(line, "Max open files")
@@ -49,12 +49,12 @@ func ProcessLimits(proc fs.FS, pid int) (openFiles Limit, err error) {
 			soft, ok1 := parseLimit(f[0])
 			hard, ok2 := parseLimit(f[1])
 			if ok1 && ok2 {
-				return Limit{soft, hard}, nil
+				return soft, hard, nil
 			}
 		}
-		return Limit{}, fmt.Errorf("%s: %q: expected a soft and a hard limit", name, strings.TrimSpace(line))
+		return 0, 0, fmt.Errorf("%s: %q: expected a soft and a hard limit", name, strings.TrimSpace(line))
 	}
-	return Limit{}, fmt.Errorf("%s: expected a line Max open files", name)
+	return 0, 0, fmt.Errorf("%s: expected a line Max open files", name)
 }
 
 // process is the folder of a process in /proc.

@@ -59,10 +59,14 @@ func (p *Plan) leave(format string, args ...any) {
 	p.Left = append(p.Left, fmt.Sprintf(format, args...))
 }
 
-// change adds a change, if it is one.
+// change adds a change, if it is one. A sysctl that has been raised since it was
+// read is not lowered.
 func (p *Plan) change(c Change) (err error) {
 	if c.Before, err = c.read(p.root); err != nil {
 		return fmt.Errorf("%s: %w", c.Name(), err)
+	}
+	if c.Before != nil && c.isSysctl() {
+		c.After = raise(*c.Before, c.After)
 	}
 	if c.Before == nil || *c.Before != c.After {
 		p.Changes = append(p.Changes, c)
@@ -94,14 +98,30 @@ func (p *Plan) files(v Verdict, short []Finding) (err error) {
 	if v.Client {
 		return err
 	}
-	if ours := h.Place.Unit == "" || h.Place.Unit == service; ours && h.Place.Systemd && h.service() < needed {
-		err = errors.Join(err, p.change(Change{Path: dropIn, After: fmt.Sprintf(written, v.Connections) + "[Service]\nLimitNOFILE=" + limitText(needed) + "\n"}))
+	if ours := h.Place.Unit == "" || h.Place.Unit == service; ours && h.service() < needed {
+		err = errors.Join(err, p.file("/etc/systemd", dropIn, fmt.Sprintf(written, v.Connections)+"[Service]\nLimitNOFILE="+limitText(needed)+"\n"))
 	}
 	// What was started from here has the limit that logins have.
-	if now := h.login(); now < needed && p.has("/etc/security") {
-		err = errors.Join(err, p.change(Change{Path: limitsFile, After: fmt.Sprintf(written, v.Connections) + limitsLines(limitText(needed))}))
+	if h.login() < needed {
+		err = errors.Join(err, p.file("/etc/security", limitsFile, fmt.Sprintf(written, v.Connections)+limitsLines(limitText(needed))))
 	}
 	return err
+}
+
+// file plans a file of ours where there is the folder of those who read it. One
+// that somebody else has written is left alone.
+func (p *Plan) file(folder, name, text string) error {
+	if !p.has(folder) {
+		p.leave("%s: there is no %s", name, folder)
+		return nil
+	}
+	c := Change{Path: name, After: text}
+	before, err := c.read(p.root)
+	if err == nil && before != nil && !strings.HasPrefix(*before, "# Written by pushd tune") {
+		p.leave("%s: it is not of pushd tune; write into it:\n%s", name, text)
+		return nil
+	}
+	return p.change(c)
 }
 
 // service is what the service is given by what files say; without a word it is

@@ -21,17 +21,14 @@ var linuxSysctls = []string{
 // left zero; the error is about the process alone.
 func ReadTree(root fs.FS, pid int) (Host, error) {
 	h := Host{System: "linux", PID: pid, PageSize: 4096, Sysctls: map[string]string{}}
-	proc, err := fs.Sub(root, "proc")
-	if err != nil {
-		return h, err
-	}
-	h.Own, _ = ProcessLimits(proc, 0)
+	h.Own.Soft, h.Own.Hard, _ = ProcessLimits(root, 0)
 	h.OpenFiles = h.Own
 	if pid != 0 {
-		if h.OpenFiles, err = ProcessLimits(proc, pid); err != nil {
+		var err error
+		if h.OpenFiles.Soft, h.OpenFiles.Hard, err = ProcessLimits(root, pid); err != nil {
 			return h, err
 		}
-		open, _ := fs.ReadDir(proc, path.Join(process(pid), "fd"))
+		open, _ := fs.ReadDir(root, path.Join("proc", process(pid), "fd"))
 		h.Held = uint64(len(open))
 	}
 	for _, name := range linuxSysctls {

@@ -134,11 +134,13 @@ func TestProcessLimits(t *testing.T) {
 	}{
 		{"both", "Max open files            1024                 524288               files     \n", tuning.Limit{Soft: 1024, Hard: 524_288}, ""},
 		{"none", "Max open files            unlimited            unlimited            files     \n", tuning.Limit{Soft: tuning.Infinity, Hard: tuning.Infinity}, ""},
-		{"one", "Max open files 1024\n", tuning.Limit{}, `42/limits: "Max open files 1024": expected a soft and a hard limit`},
-		{"no such line", "Max cpu time 1 1 s\n", tuning.Limit{}, "42/limits: expected a line Max open files"},
+		{"one", "Max open files 1024\n", tuning.Limit{}, `proc/42/limits: "Max open files 1024": expected a soft and a hard limit`},
+		{"no such line", "Max cpu time 1 1 s\n", tuning.Limit{}, "proc/42/limits: expected a line Max open files"},
 	} {
 		t.Run(c.label, func(t *testing.T) {
-			l, err := tuning.ProcessLimits(fstest.MapFS{"42/limits": {Data: []byte(c.limits)}}, 42)
+			var l tuning.Limit
+			var err error
+			l.Soft, l.Hard, err = tuning.ProcessLimits(fstest.MapFS{"proc/42/limits": {Data: []byte(c.limits)}}, 42)
 			if c.err != "" {
 				require.EqualError(t, err, c.err)
 			} else {
@@ -147,6 +149,6 @@ func TestProcessLimits(t *testing.T) {
 			require.Equal(t, c.want, l)
 		})
 	}
-	_, err := tuning.ProcessLimits(fstest.MapFS{}, 42)
+	_, _, err := tuning.ProcessLimits(fstest.MapFS{}, 42)
 	require.ErrorContains(t, err, "limits of process 42")
 }

@@ -10,8 +10,10 @@ import (
 type Verdict struct {
 	Connections Count     `json:"connections"` // what was asked for
 	Client      bool      `json:"client"`
-	Holds       Count     `json:"holds"` // the least that a finding of kind Held allows
-	Fit         bool      `json:"fit"`   // no finding of kind Held is short
+	Holds       Count     `json:"holds"`           // the least that a finding of kind Held allows
+	Binds       string    `json:"binds,omitempty"` // the setting that allows so many, "" where none does
+	Then        string    `json:"then,omitempty"`  // the one that would bind next
+	Fit         bool      `json:"fit"`             // no finding of kind Held is short
 	Findings    []Finding `json:"findings"`
 	Notes       []string  `json:"notes,omitempty"`
 	LeftAlone   []Left    `json:"left_alone"`

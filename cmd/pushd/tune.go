@@ -15,6 +15,8 @@ type tuneCmd struct {
 	Pid         int    `help:"Judge the limits of this process, and with --apply raise them. Default is a process started from here."`
 	Format      string `default:"table" enum:"table,json,sysctl,systemd,limits,docker,kubernetes" help:"table, json, sysctl, systemd, limits, docker or kubernetes."`
 
+	Explain bool `help:"In the table: say as well why what is enough is needed, and what is better left alone."`
+
 	Apply  bool `help:"Raise what is too low, as far as root may, now and for the next boot. Shows the change and asks first."`
 	Undo   bool `help:"Take back what --apply did. Shows the change and asks first."`
 	DryRun bool `help:"With --apply or --undo: show the change and do nothing."`
@@ -81,7 +83,7 @@ func (c *tuneCmd) print(to io.Writer, v tuning.Verdict) (err error) {
 	case "kubernetes":
 		_, err = fmt.Fprint(to, v.Kubernetes())
 	default:
-		_, err = fmt.Fprint(to, tuneTable(v, width(to)))
+		_, err = fmt.Fprint(to, tuneTable(v, width(to), c.Explain))
 	}
 	return err
 }

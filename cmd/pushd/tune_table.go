@@ -23,8 +23,9 @@ func width(to io.Writer) int {
 }
 
 // tuneTable is a verdict for people: what it comes to, one line a setting, and
-// then what there is to say about each.
-func tuneTable(v tuning.Verdict, width int) string {
+// then what is to be done; if all is asked for, what there is to say about the
+// others, too.
+func tuneTable(v tuning.Verdict, width int, all bool) string {
 	var b strings.Builder
 	wrap(&b, width, "", v.String())
 	wrap(&b, width, "", fitness(v))
@@ -41,25 +42,34 @@ func tuneTable(v tuning.Verdict, width int) string {
 			wrap(&b, width, "  source: ", f.Source)
 		}
 	}
-	b.WriteString("\nWhat is enough, or limits nothing:\n")
-	for _, f := range v.Findings {
-		if !f.Short {
-			wrap(&b, width, "  ", f.Setting+" ("+f.Now+"): "+f.Why+" ["+f.Source+"]")
-		}
-	}
-	if len(v.LeftAlone) > 0 {
-		b.WriteString("\nLeft alone, for they do nothing for how many idle connections are held:\n")
-	}
-	for _, l := range v.LeftAlone {
-		wrap(&b, width, "  ", l.Setting+": "+l.Why+" ["+l.Source+"]")
-	}
 	if len(v.Notes) > 0 {
 		b.WriteString("\nAlso:\n")
 	}
 	for _, n := range v.Notes {
 		wrap(&b, width, "  ", n)
 	}
+	if all {
+		others(&b, v, width)
+	} else {
+		b.WriteString("\nWith --explain: what the others are, and what guides change for nothing.\n")
+	}
 	return b.String()
+}
+
+// others says what is enough, and what is better left alone.
+func others(b *strings.Builder, v tuning.Verdict, width int) {
+	b.WriteString("\nWhat is enough, or limits nothing:\n")
+	for _, f := range v.Findings {
+		if !f.Short {
+			wrap(b, width, "  ", f.Setting+" ("+f.Now+"): "+f.Why+" ["+f.Source+"]")
+		}
+	}
+	if len(v.LeftAlone) > 0 {
+		b.WriteString("\nLeft alone, for they do nothing for how many idle connections are held:\n")
+	}
+	for _, l := range v.LeftAlone {
+		wrap(b, width, "  ", l.Setting+": "+l.Why+" ["+l.Source+"]")
+	}
 }
 
 // fitness says in a line whether the host is fit, and for want of what not.

@@ -63,6 +63,8 @@ fit for 200,000
           --nofile=1000704)
   source: getrlimit(2)
 `)
+	require.NotContains(t, r.stdout, "net.ipv4.tcp_tw_reuse", "it is to fit a screen")
+	r = tune("bare-metal", "--connections=1000000", "--explain")
 	require.Contains(t, r.stdout, "net.ipv4.tcp_tw_reuse", "what is left alone")
 
 	r = tune("bare-metal", "--pid=4242", "--connections=19296")
