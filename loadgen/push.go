@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -129,14 +130,12 @@ func (p push) run(ctx context.Context) (*report.Report, error) {
 	}
 	out, err := newOutlet(p.Publishing, or(p.Admin, "127.0.0.1:8081"), p.AdminToken, r.audience.Name, r.tag)
 	if err != nil {
-		return nil, firstOf(err, r.close())
+		return nil, errors.Join(err, r.close())
 	}
 	r.pub = newPublisher(out, r.audience.Topics)
 	defer out.http.CloseIdleConnections()
 	return r.finish(ctx, p.measure(ctx, r))
 }
-
-func firstOf(err, _ error) error { return err }
 
 // settling is how long subscriptions may take that were asked for in frames.
 const settling = 500 * time.Millisecond
