@@ -218,7 +218,7 @@ func (c *crowd) obey(o order) {
 		clear(c.subs)
 	case o.Settle:
 		c.settle(o.Heads)
-		c.settled = true
+		c.settled, c.tidy = true, false
 	case o.Vanish:
 		for i := range c.clients {
 			if m := &c.clients[i]; m.class == vanished && m.state == open {
@@ -361,7 +361,7 @@ func (c *crowd) closeAll() {
 
 // report tells what has happened since the last time.
 func (c *crowd) report(now time.Time) error {
-	if c.grown > 0 && !c.tidy && !c.wants() && c.pending.n == 0 { // what handshakes have left behind is not the clients'
+	if c.grown > 0 && !c.tidy && !c.wants() && c.pending.n == 0 { // garbage is not the clients'
 		c.tidy = true
 		debug.FreeOSMemory()
 	}
@@ -386,11 +386,11 @@ func (c *crowd) report(now time.Time) error {
 	return err
 }
 
-// resident is the memory of this process that is in RAM, or 0 where that cannot be
-// known.
+// resident is the memory of this process that is in RAM and no file's, or 0 where that cannot
+// be known.
 func resident() uint64 {
-	if rss := observe.Self().RSS; rss != nil {
-		return *rss
+	if own := observe.Self().Own; own != nil {
+		return *own
 	}
 	return 0
 }

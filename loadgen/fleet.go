@@ -32,9 +32,9 @@ type window struct{ delivery, connect, back distribution }
 func newWindow() window { return window{newDistribution(), newDistribution(), newDistribution()} }
 
 func (w *window) merge(o window) {
-	w.delivery.Merge(o.delivery.Histogram)
-	w.connect.Merge(o.connect.Histogram)
-	w.back.Merge(o.back.Histogram)
+	w.delivery.merge(o.delivery)
+	w.connect.merge(o.connect)
+	w.back.merge(o.back)
 }
 
 func newFleet(p plan, command []string, each int) *fleet {
@@ -70,7 +70,7 @@ func (f *fleet) hold(n, workers int) error {
 // listen takes in what a worker tells, until it ends.
 func (f *fleet) listen(c *crew) {
 	for {
-		t := tick{Delivery: newDistribution(), Connect: newDistribution(), Return: newDistribution()}
+		var t tick
 		err := c.ticks.Decode(&t)
 		f.mu.Lock()
 		if err != nil {

@@ -161,7 +161,7 @@ func (r *run) costFigures() (all []report.Figure) {
 		figure("generator", "workers", "worker processes", float64(max(1, l.separate)), report.Count, report.Neither),
 		figure("generator", "generator_busy", "busiest worker, of one processor", r.busiest(), report.Ratio, report.Neither))
 	if conns > 0 {
-		all = append(all, figure("generator", "generator_bytes_per_client", "resident memory a client", (float64(l.rss)-float64(l.idle))/conns, report.Bytes, report.Neither))
+		all = append(all, figure("generator", "generator_bytes_per_client", "memory a client, without garbage", (float64(l.rss)-float64(l.idle))/conns, report.Bytes, report.Neither))
 	}
 	spent := l.cpu - r.begin.load.cpu
 	if l.separate > 0 { // else the one worker is this process

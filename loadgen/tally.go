@@ -1,8 +1,10 @@
 package loadgen
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
+	"strconv"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -112,22 +114,46 @@ func (d distribution) add(ns int64) {
 	d.RecordValue(min(max(ns/1000, 1), longest)) // within the bounds: cannot fail
 }
 
-// MarshalText implements encoding.TextMarshaler.
-func (d distribution) MarshalText() ([]byte, error) {
+// merge adds what o has counted, which may be nothing.
+func (d distribution) merge(o distribution) {
+	if o.Histogram != nil {
+		d.Merge(o.Histogram)
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler: the counts that are not 0, each with
+// its place. (The library's own form is compressed, and making it takes more
+// memory than ten thousand clients.)
+func (d distribution) MarshalText() (b []byte, err error) {
 	if d.Histogram == nil || d.TotalCount() == 0 {
 		return nil, nil
 	}
-	return d.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	for i, n := range d.Export().Counts {
+		if n > 0 {
+			b = strconv.AppendInt(append(strconv.AppendInt(b, int64(i), 10), ':'), n, 10)
+			b = append(b, ' ')
+		}
+	}
+	return b, nil
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (d *distribution) UnmarshalText(b []byte) (err error) {
+func (d *distribution) UnmarshalText(b []byte) error {
 	if len(b) == 0 {
-		*d = newDistribution()
 		return nil
 	}
-	d.Histogram, err = hdrhistogram.Decode(b)
-	return err
+	s := newDistribution().Export()
+	for _, field := range bytes.Fields(b) {
+		place, count, _ := bytes.Cut(field, []byte(":"))
+		i, err1 := strconv.Atoi(string(place))
+		n, err2 := strconv.ParseInt(string(count), 10, 64)
+		if err1 != nil || err2 != nil || i < 0 || i >= len(s.Counts) {
+			return fmt.Errorf("%q: expected PLACE:COUNT of a distribution", field)
+		}
+		s.Counts[i] = n
+	}
+	d.Histogram = hdrhistogram.Import(s)
+	return nil
 }
 
 // span is when the first and the last of a crowd's clients got a message.

@@ -11,6 +11,7 @@ import (
 type SelfSample struct {
 	CPU float64 // seconds, user and system, since it began: getrusage(2)
 	RSS *uint64 // memory that it has in RAM, bytes; Linux only
+	Own *uint64 // of that what is no file's, so not the program's code, which comes into RAM as it runs; Linux only
 }
 
 // Self samples this process.
@@ -24,6 +25,7 @@ func Self() SelfSample {
 	if p, err := procfs.NewProc(unix.Getpid()); err == nil {
 		if m, err := p.Statm(); err == nil {
 			s.RSS = new(uint64(m.ResidentBytes()))
+			s.Own = new(*s.RSS - m.Shared*uint64(unix.Getpagesize()))
 		}
 	}
 	return s
