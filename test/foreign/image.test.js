@@ -10,7 +10,7 @@ import { validate } from 'dockerfile-utils';
 import { run } from './container.js';
 import { compose, leaving } from './deploy.js';
 import { build, ignored } from './dockerfile.js';
-import { root, until } from './harness.js';
+import { binary, root, until } from './harness.js';
 
 const file = join(root, 'deploy/Dockerfile');
 const token = 'a-token-of-the-test';
@@ -135,4 +135,18 @@ test('compose.yaml asks for no more files than a host allows by default', { skip
   const { soft, hard } = service.ulimits.nofile;
   assert.equal(soft, hard);
   assert.equal(hard, 1024 * 1024, 'fs.nr_open of the kernel (proc_sys_fs(5)): above it a container does not start');
+});
+
+test('compose.yaml gives what pushd tune asks for', { skip }, () => {
+  const { nofile } = service.ulimits;
+  let said;
+  try { // exit code 1: the host of the tests is not fit for so many, and need not be
+    said = execFileSync(binary, ['tune', '--connections', '1000000', '--format', 'docker'], { encoding: 'utf8' });
+  } catch (err) {
+    said = err.stdout;
+  }
+  assert.ok(nofile.hard >= Number(said.match(/--ulimit nofile=(\d+):/)[1]), said);
+  for (const [, name, value] of said.matchAll(/^--sysctl (net\.core\.somaxconn|net\.ipv4\.tcp_max_syn_backlog)=(\d+)/gm)) {
+    assert.ok(Number(service.sysctls[name]) >= Number(value), `${name}: ${service.sysctls[name]} of compose.yaml is less than ${value}`);
+  }
 });
