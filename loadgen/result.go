@@ -15,27 +15,27 @@ func (r *run) report() (*report.Report, error) {
 		Host: host(), Targets: r.URLs, Stopped: r.stopped, Notes: r.notes, Series: r.series(),
 	}
 	total := r.fleet.total
-	made.Figures = slices.Concat(r.figures, r.connectionFigures())
+	made.Figures = r.figures
+	spread := newDistribution()
+	if r.pub != nil { // the first figure of each section is what people look for
+		spread = r.spread()
+		made.Figures = append(made.Figures, report.Quantiles("latency", "", "delivery latency", total.delivery.Histogram)...)
+		made.Figures = append(made.Figures, report.Quantiles("spread", "spread_", "first to last subscriber", spread.Histogram)...)
+		made.Figures = append(made.Figures, r.deliveryFigures()...)
+	}
+	made.Figures = append(made.Figures, r.connectionFigures()...)
 	made.Figures = append(made.Figures, report.Quantiles("connections", "connect_", "handshake", total.connect.Histogram)...)
+	if r.pub != nil {
+		made.Figures = append(made.Figures, report.Quantiles("publishing", "publish_", "answer to a publish", r.pub.answers.Histogram)...)
+	}
+	made.Figures = append(made.Figures, r.costFigures()...)
 	histograms := []struct {
 		name, label string
 		distribution
-	}{{"connect", "handshake", total.connect}, {"return", "return after the restart", total.back}}
-	if r.pub != nil {
-		spread := r.spread()
-		made.Figures = append(made.Figures, r.deliveryFigures()...)
-		made.Figures = append(made.Figures, report.Quantiles("delivery", "", "delivery latency", total.delivery.Histogram)...)
-		made.Figures = append(made.Figures, report.Quantiles("delivery", "spread_", "first to last subscriber", spread.Histogram)...)
-		made.Figures = append(made.Figures, report.Quantiles("publishing", "publish_", "answer to a publish", r.pub.answers.Histogram)...)
-		histograms = append(histograms, struct {
-			name, label string
-			distribution
-		}{"delivery", "delivery latency", total.delivery}, struct {
-			name, label string
-			distribution
-		}{"spread", "first to last subscriber", spread})
+	}{
+		{"delivery", "delivery latency", total.delivery}, {"spread", "first to last subscriber", spread},
+		{"connect", "handshake", total.connect}, {"return", "return after the restart", total.back},
 	}
-	made.Figures = append(made.Figures, r.costFigures()...)
 	for _, h := range histograms {
 		if h.TotalCount() == 0 {
 			continue
@@ -102,12 +102,12 @@ func (r *run) deliveryFigures() []report.Figure {
 	published, refused := r.pub.counts()
 	const s = "delivery"
 	return []report.Figure{
-		figure(s, "deliveries_per_second", "deliveries a second", float64(c.Delivered-r.begin.counts.Delivered)/r.measured().Seconds(), report.PerSecond, report.Higher),
+		figure(s, "lost", "deliveries lost", float64(c.Lacking), report.Count, report.Lower),
 		figure(s, "published", "messages published", float64(published), report.Count, report.Neither),
 		figure(s, "publish_refused", "messages that the server did not take", float64(refused), report.Count, report.Lower),
 		figure(s, "expected", "deliveries expected", float64(c.Delivered+c.Lacking), report.Count, report.Neither),
 		figure(s, "delivered", "deliveries", float64(c.Delivered), report.Count, report.Higher),
-		figure(s, "lost", "lost", float64(c.Lacking), report.Count, report.Lower),
+		figure(s, "deliveries_per_second", "deliveries a second", float64(c.Delivered-r.begin.counts.Delivered)/r.measured().Seconds(), report.PerSecond, report.Higher),
 		figure(s, "repeated", "repeated", float64(c.Repeated), report.Count, report.Lower),
 		figure(s, "disordered", "after a newer message", float64(c.Disordered), report.Count, report.Lower),
 		figure(s, "gaps", "gaps that were told", float64(c.Gaps), report.Count, report.Lower),
