@@ -18,8 +18,11 @@ type Churn struct {
 
 // Run measures. See [Hold.Run].
 func (c Churn) Run(ctx context.Context) (*report.Report, error) {
-	if c.Rate <= 0 {
-		return nil, fmt.Errorf("a rate of %v connections a second: expected more than 0", c.Rate)
+	if err := checkRate("connections", c.Rate, false); err != nil {
+		return nil, err
+	}
+	if c.Life < 0 || c.For < 0 {
+		return nil, fmt.Errorf("a life of %v for %v: expected no less than 0", c.Life, c.For)
 	}
 	if c.Life == 0 {
 		c.Life = time.Second

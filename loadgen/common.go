@@ -68,6 +68,9 @@ func sockets() (int, error) {
 
 // plan is what workers are told.
 func (c *Common) plan(a Audience, tag uint32) (p plan, err error) {
+	if c.Pending < 0 || c.Timeout < 0 || c.Workers < 0 {
+		return p, fmt.Errorf("%d handshakes under way, a timeout of %v, %d workers: expected 0 or more of each", c.Pending, c.Timeout, c.Workers)
+	}
 	if len(c.URLs) == 0 {
 		return p, errors.New("no URL: expected that of a server, such as ws://127.0.0.1:8080/ws?topic={topic}")
 	}
@@ -132,4 +135,16 @@ func ports() int {
 		return 16_384 // 49152 to 65535 (RFC 6335 section 6), of macOS and FreeBSD
 	}
 	return last - first + 1
+}
+
+// mostRate bounds rates: a million a second is beyond what one generator can do.
+const mostRate = 1e6
+
+// checkRate refuses what is no rate, NaN above all. 0 is as fast as goes, where
+// that is allowed.
+func checkRate(of string, rate float64, zero bool) error {
+	if rate > 0 && rate <= mostRate || zero && rate == 0 {
+		return nil
+	}
+	return fmt.Errorf("%v %s a second: expected more than 0, and no more than %.0f", rate, of, mostRate)
 }

@@ -109,7 +109,7 @@ func (c *crowd) expire(now time.Time) {
 		c.crawled = now
 		c.crawl = slices.DeleteFunc(c.crawl, func(i int32) bool { return c.clients[i].state != open })
 		for _, i := range c.crawl {
-			c.read(i, c.buf[:max(1, c.CrawlBytes/10)])
+			c.read(i, c.buf[:min(max(1, c.CrawlBytes/10), len(c.buf))])
 		}
 	}
 }

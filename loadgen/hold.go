@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/pushd/pushd/loadgen/report"
@@ -19,6 +20,12 @@ type Hold struct {
 // Run opens the connections and keeps them. It returns a report also where ctx
 // ends it early, and an error only where there is nothing to report.
 func (h Hold) Run(ctx context.Context) (*report.Report, error) {
+	if h.N < 0 || h.For < 0 {
+		return nil, fmt.Errorf("%d connections for %v: expected 0 or more", h.N, h.For)
+	}
+	if err := checkRate("connections", h.Rate, true); err != nil {
+		return nil, err
+	}
 	r, err := h.start("hold", Audience{Topics: 1, Each: 1}, h.N, nil)
 	if err != nil {
 		return nil, err

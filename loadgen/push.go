@@ -41,6 +41,9 @@ func (f Fanout) push(scenario string, a Audience, change func(*plan)) push {
 	return push{Fanout: f, scenario: scenario, audience: a, dues: s.dues(), change: change}
 }
 
+// mostTopics is how many topics a marker can name.
+const mostTopics = 9_999_999
+
 // Ticker is many topics of unlike popularity, and subscribers with a portfolio
 // of them.
 type Ticker struct {
@@ -62,6 +65,10 @@ func (t Ticker) Run(ctx context.Context) (*report.Report, error) {
 	if t.Skew == 0 {
 		t.Skew = 1
 	}
+	if t.Topics < 1 || t.Topics > mostTopics || t.Each < 1 || !(t.Skew > 0) || t.Skew > 10 {
+		return nil, fmt.Errorf("%d topics, %d to a subscriber, a skew of %v: expected 1 to %d topics, 1 or more to a subscriber, and a skew above 0 and up to 10",
+			t.Topics, t.Each, t.Skew, mostTopics)
+	}
 	if t.Tape == "" {
 		a := Audience{Topics: t.Topics, Each: min(t.Each, t.Topics), Skew: t.Skew}
 		return t.push("ticker", a, nil).run(ctx)
@@ -72,6 +79,9 @@ func (t Ticker) Run(ctx context.Context) (*report.Report, error) {
 	}
 	if t.Speed == 0 {
 		t.Speed = 1
+	}
+	if !(t.Speed > 0) || t.Speed > 1e6 {
+		return nil, fmt.Errorf("a speed of %v: expected more than 0, and no more than 1,000,000", t.Speed)
 	}
 	a := Audience{Names: tape.names, Topics: len(tape.names), Each: min(t.Each, len(tape.names)), Skew: t.Skew}
 	p := t.push("ticker", a, nil)
@@ -89,7 +99,7 @@ type Slow struct {
 
 // Run measures. See [Hold.Run].
 func (s Slow) Run(ctx context.Context) (*report.Report, error) {
-	if s.Stop < 0 || s.Crawl < 0 || s.Vanish < 0 || s.Stop+s.Crawl+s.Vanish > 1 {
+	if !(s.Stop >= 0 && s.Crawl >= 0 && s.Vanish >= 0 && s.Stop+s.Crawl+s.Vanish <= 1) {
 		return nil, fmt.Errorf("shares of %v, %v and %v: expected 0 to 1, and no more than 1 together", s.Stop, s.Crawl, s.Vanish)
 	}
 	p := s.push("slow", Audience{Topics: max(1, s.Topics), Each: 1}, func(p *plan) {
@@ -113,11 +123,12 @@ type push struct {
 }
 
 func (p push) run(ctx context.Context) (*report.Report, error) {
-	if p.Rate <= 0 && p.audience.Names == nil {
-		return nil, fmt.Errorf("a rate of %v messages a second: expected more than 0", p.Rate)
+	if err := errors.Join(checkRate("messages", p.Rate, p.audience.Names != nil), checkRate("connections", p.ConnectRate, true)); err != nil {
+		return nil, err
 	}
-	if p.N <= 0 {
-		return nil, fmt.Errorf("%d subscribers: expected 1 or more", p.N)
+	if p.N < 1 || p.Topics < 0 || p.Topics > mostTopics || p.Messages < 0 || p.For < 0 || p.Patience < 0 {
+		return nil, fmt.Errorf("%d subscribers, %d topics, %d messages, %v, a patience of %v: expected 1 subscriber or more, and nothing below 0",
+			p.N, p.Topics, p.Messages, p.For, p.Patience)
 	}
 	r, err := p.start(p.scenario, p.audience, p.N, func(pl *plan) {
 		pl.Sample = uint32(max(1, p.Rate/100))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -299,4 +300,31 @@ func TestServerGone(t *testing.T) {
 	require.Equal(t, "the server is gone", r.Ended)
 	require.Equal(t, 10.0, value(t, r, "connections_lost"))
 	require.Equal(t, 10.0, value(t, r, "opened"))
+}
+
+// TestNonsense: what cannot be done is refused before anything is opened.
+func TestNonsense(t *testing.T) {
+	c := loadgen.Common{URLs: []string{"ws://127.0.0.1:9/"}}
+	nan := math.NaN()
+	for label, run := range map[string]func(context.Context) (*report.Report, error){
+		"hold, fewer than none":     loadgen.Hold{Common: c, N: -1}.Run,
+		"hold, no rate":             loadgen.Hold{Common: c, N: 1, Rate: nan}.Run,
+		"hold, rate below 0":        loadgen.Hold{Common: c, N: 1, Rate: -1}.Run,
+		"no URL":                    loadgen.Hold{N: 1}.Run,
+		"pending below 0":           loadgen.Hold{Common: loadgen.Common{URLs: c.URLs, Pending: -1}, N: 1}.Run,
+		"fanout to nobody":          loadgen.Fanout{Common: c, Rate: 1}.Run,
+		"fanout of nothing":         loadgen.Fanout{Common: c, N: 1}.Run,
+		"fanout, no rate":           loadgen.Fanout{Common: c, N: 1, Rate: nan}.Run,
+		"fanout, too fast":          loadgen.Fanout{Common: c, N: 1, Rate: 1e9}.Run,
+		"payload without a marker":  loadgen.Fanout{Common: loadgen.Common{URLs: c.URLs, Publishing: loadgen.Publishing{Bytes: 10}}, N: 1, Rate: 1}.Run,
+		"ticker, a portfolio of -1": loadgen.Ticker{Fanout: loadgen.Fanout{Common: c, N: 1, Rate: 1}, Each: -1}.Run,
+		"ticker, no skew":           loadgen.Ticker{Fanout: loadgen.Fanout{Common: c, N: 1, Rate: 1}, Skew: nan}.Run,
+		"churn, no rate":            loadgen.Churn{Common: c}.Run,
+		"storm of nobody":           loadgen.Storm{Common: c}.Run,
+		"slow, more than all":       loadgen.Slow{Fanout: loadgen.Fanout{Common: c, N: 1, Rate: 1}, Stop: 0.6, Crawl: 0.6}.Run,
+		"slow, no share":            loadgen.Slow{Fanout: loadgen.Fanout{Common: c, N: 1, Rate: 1}, Stop: nan}.Run,
+	} {
+		_, err := run(t.Context())
+		require.ErrorContains(t, err, "expected", label)
+	}
 }

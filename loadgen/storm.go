@@ -24,8 +24,11 @@ type Storm struct {
 
 // Run measures. See [Hold.Run].
 func (s Storm) Run(ctx context.Context) (*report.Report, error) {
-	if s.N <= 0 {
-		return nil, fmt.Errorf("%d clients: expected 1 or more", s.N)
+	if s.N < 1 || s.For < 0 {
+		return nil, fmt.Errorf("%d clients, for %v: expected 1 client or more, and no time below 0", s.N, s.For)
+	}
+	if err := checkRate("connections", s.ConnectRate, true); err != nil {
+		return nil, err
 	}
 	if s.For == 0 {
 		s.For = 2 * time.Minute
