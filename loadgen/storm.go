@@ -81,6 +81,9 @@ func (s Storm) run(ctx context.Context, r *run, server **child) error {
 	limit := listens.Add(s.For)
 	err = r.wait(ctx, "coming back", func(c counts) bool { return c.open() >= there || time.Now().After(limit) })
 	took := time.Since(listens)
+	if err == nil {
+		err = r.pause(ctx, "coming back", 2*r.fleet.plan.Tick) // what was counted last is on its way
+	}
 	s.judge(r, there, took)
 	if c := r.fleet.counts(); err == nil && c.open() < there {
 		err = fmt.Errorf("%d of %d clients had not come back after %v", there-c.open(), there, s.For)
@@ -113,7 +116,6 @@ func (s Storm) listening(ctx context.Context, r *run, lasts time.Duration) (at t
 
 // judge adds what the storm has shown.
 func (s Storm) judge(r *run, there int, took time.Duration) {
-	time.Sleep(2 * r.fleet.plan.Tick) // what was counted last is on its way
 	r.sample(context.Background())
 	c := r.fleet.counts()
 	worst, attempts, refused := 0, 0, 0

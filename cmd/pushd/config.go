@@ -11,6 +11,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/pushd/pushd/internal/spell"
 )
 
 // configFile is the settings of a YAML file: one mapping, flat but for topics.
@@ -157,30 +159,9 @@ func nearest(word string, known map[string]*kong.Flag) string {
 	word = strings.ToLower(strings.ReplaceAll(word, "_", "-"))
 	best, least := "", 1+len(word)/3
 	for _, name := range append(slices.Collect(maps.Keys(known)), "topics") {
-		if d := distance(word, name); d < least || d == least && name < best {
+		if d := spell.Distance(word, name); d < least || d == least && name < best {
 			best, least = name, d
 		}
 	}
 	return best
-}
-
-// distance is Levenshtein's: letters to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -3,9 +3,8 @@ package main
 import "strings"
 
 var (
-	Run      = run
-	Distance = distance
-	Covers   = covers
+	Run    = run
+	Covers = covers
 
 	CgroupLimit = cgroupLimit
 	Connections = connections

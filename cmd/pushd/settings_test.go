@@ -144,13 +144,3 @@ func TestConnections(t *testing.T) {
 		require.Equal(t, c.want, main.Connections(c.asked, c.holds), c)
 	}
 }
-
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"lisen", "listen", 1}, {"kitten", "sitting", 3}, {"ab", "ba", 2}} {
-		require.Equal(t, c.want, main.Distance(c.a, c.b), "%s %s", c.a, c.b)
-		require.Equal(t, c.want, main.Distance(c.b, c.a), "%s %s", c.b, c.a)
-	}
-}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pushd/pushd/internal/spell"
 )
 
 // Condition is an expectation that no run has been judged by yet.
@@ -177,26 +179,6 @@ func unknown(name string, figures []Figure) error {
 	for i, f := range figures {
 		names[i] = f.Name
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return distance(name, a) - distance(name, b) })
+	slices.SortStableFunc(names, func(a, b string) int { return spell.Distance(name, a) - spell.Distance(name, b) })
 	return fmt.Errorf("the report has no figure %s: expected one of %s", name, strings.Join(names, ", "))
-}
-
-// distance is Levenshtein's: how many letters to change, add or leave out.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
