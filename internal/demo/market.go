@@ -35,8 +35,9 @@ type Quote struct {
 	Simulated bool    `json:"simulated"`
 }
 
-// Market publishes a simulated market to p until ctx ends: one topic a symbol, its ticker as key, 60 to 120 quotes a
-// second in all, which come when they happen and not by a clock. Equal seeds give equal markets. It returns nil when
+// Market publishes a simulated market to p until ctx ends: one topic a symbol, its ticker as key. It opens with one trade
+// of each symbol, so that no page waits for its quietest; then 60 to 120 quotes a second in all come when they happen and
+// not by a clock. Equal seeds give equal markets. It returns nil when
 // ctx has ended, else the error of p.
 func Market(ctx context.Context, p Publisher, seed uint64) error {
 	m := newMarket(seed)
@@ -65,6 +66,7 @@ func Market(ctx context.Context, p Publisher, seed uint64) error {
 type market struct {
 	rng    *rand.Rand
 	stocks []stock
+	opened int // stocks that have had their first trade
 }
 
 type stock struct {
@@ -84,9 +86,14 @@ func newMarket(seed uint64) *market {
 	return m
 }
 
-// next returns the next trade and how long after the one before it happens. Between events the intensity only falls, so
+// next returns the next trade and how long after the one before it happens. The opening takes no time. Between events the intensity only falls, so
 // the intensity now bounds it and candidates are thinned (Ogata 1981).
 func (m *market) next() (time.Duration, Quote, string) {
+	if m.opened < len(m.stocks) {
+		s := &m.stocks[m.opened]
+		m.opened++
+		return 0, m.trade(s), s.Topic()
+	}
 	var waited float64
 	for {
 		bound := m.intensity() + news

@@ -128,6 +128,23 @@ func TestMarketMessages(t *testing.T) {
 	}
 }
 
+// The quietest symbol trades every five seconds: without an opening a new page had blank tiles for that long.
+func TestMarketOpening(t *testing.T) {
+	var opening []string
+	for _, m := range market(t, 5, time.Second) {
+		if m.at == 0 {
+			opening = append(opening, m.topic)
+		}
+	}
+	var want []string
+	for _, s := range demo.Symbols() {
+		want = append(want, s.Topic())
+	}
+	if !slices.Equal(opening, want) {
+		t.Errorf("at the first moment came %v, want one quote of each: %v", opening, want)
+	}
+}
+
 func TestMarketSeed(t *testing.T) {
 	a, b, c := market(t, 3, time.Minute), market(t, 3, time.Minute), market(t, 4, time.Minute)
 	if !slices.Equal(a, b) {

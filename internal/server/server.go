@@ -55,7 +55,7 @@ func (s *Server) open() (err error) {
 	cfg := s.cfg
 	s.hub = broadcast.NewHub(broadcast.Config{
 		Encoders:     dialect.Encoders(),
-		Settings:     byPattern(cfg.Topics),
+		Settings:     byPattern(s.withDemo(cfg.Topics)),
 		LogLimit:     cfg.LogLimit,
 		MemoryLimit:  cfg.LogTotal,
 		KeyLimit:     cfg.KeyTotal,

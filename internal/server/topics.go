@@ -15,7 +15,7 @@ type TopicRule struct {
 
 // Configure has every topic, those that exist and those to come, be as the rules
 // say, which it keeps. What changes when stands at [broadcast.Hub.Configure].
-func (s *Server) Configure(rules []TopicRule) { s.hub.Configure(byPattern(rules)) }
+func (s *Server) Configure(rules []TopicRule) { s.hub.Configure(byPattern(s.withDemo(rules))) }
 
 // byPattern returns what finds a topic's settings.
 func byPattern(rules []TopicRule) func(topic string) broadcast.Settings {
