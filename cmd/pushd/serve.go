@@ -158,6 +158,7 @@ func (c *settings) server() (server.Config, error) {
 		Anonymous: anonymous,
 		Demo:      c.Demo,
 		DemoTape:  c.DemoTape,
+		Echo:      c.Echo,
 
 		MaxHandshakes:    c.MaxHandshakes,
 		MaxMessage:       int(c.MaxMessage),

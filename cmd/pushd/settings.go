@@ -16,6 +16,7 @@ type settings struct {
 	Dev                bool     `help:"Open everything to everybody, on loopback only."`
 	Demo               bool     `help:"Show the demo, and open demo.> to everybody."`
 	DemoTape           string   `placeholder:"FILE" help:"Play this NDJSON tape as the demo (it may be gzipped)."`
+	Echo               bool     `help:"Open /echo, which sends back what it is sent, for conformance suites."`
 	AnonymousSubscribe []string `placeholder:"PATTERN" help:"Topics that need no token, such as news.>."`
 
 	Listen         string `default:":8080" help:"The public door. With --dev or --demo 127.0.0.1:8080."`

@@ -25,7 +25,7 @@ func (rawEncoder) AppendMessage(dst []byte, m *broadcast.Message) []byte {
 	case broadcast.Delete:
 		return dst
 	}
-	return append(appendHeader(dst, op, len(m.Payload)), m.Payload...)
+	return append(AppendHeader(dst, op, len(m.Payload)), m.Payload...)
 }
 
 // jsonEncoder makes text frames that hold one envelope each.

@@ -6,10 +6,10 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// appendHeader appends the header of an unfragmented, unmasked frame
+// AppendHeader appends the header of an unfragmented, unmasked frame
 // (RFC 6455, 5.2). It is written here because ws.WriteHeader wants an
 // io.Writer, through which its buffer escapes; the tests hold them equal.
-func appendHeader(dst []byte, op ws.OpCode, length int) []byte {
+func AppendHeader(dst []byte, op ws.OpCode, length int) []byte {
 	const fin = 0x80
 	switch first := fin | byte(op); ws.HeaderSize(ws.Header{Length: int64(length)}) {
 	case 2:
@@ -42,6 +42,6 @@ func closeText(dst []byte, start int) []byte {
 		dst = append(dst, make([]byte, size-gap)...)
 		copy(dst[start+size:], dst[start+gap:])
 	}
-	appendHeader(dst[:start], ws.OpText, length)
+	AppendHeader(dst[:start], ws.OpText, length)
 	return dst
 }

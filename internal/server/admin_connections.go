@@ -27,7 +27,7 @@ type connBody struct {
 }
 
 func connBodyOf(i connInfo) connBody {
-	b := connBody{i.Handle.String(), i.User, i.Dialect.Name(), peerAddress(i.FD), i.Opened.Milliseconds(), i.Topics, i.Subscriptions, i.Queued, i.Behind, i.Handle}
+	b := connBody{i.Handle.String(), i.User, i.Dialect, peerAddress(i.FD), i.Opened.Milliseconds(), i.Topics, i.Subscriptions, i.Queued, i.Behind, i.Handle}
 	if b.Topics == nil {
 		b.Topics = []string{}
 	}

@@ -18,6 +18,7 @@ type Config struct {
 	Anonymous dialect.PatternList // what anybody may subscribe to
 	Demo      bool                // publish the demo and serve its page
 	DemoTape  string              // the demo plays this file instead of the market
+	Echo      bool                // /echo sends back what it is sent
 
 	Topics []TopicRule              // how topics are to be; the first that matches holds
 	Reload func() (Reloaded, error) // reads anew how they are to be; nil where there is nothing to read; called by one goroutine at a time

@@ -23,8 +23,8 @@ var openings = sync.Pool{New: func() any { return new(opening) }}
 func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	switch path := r.Path(r.Bytes); {
 	case string(path) == "/ws":
-	case string(path) == "/echo":
-		h.refuse(&conn.Refusal{Status: http.StatusBadRequest, Code: dialect.CodeBadRequest, Message: "echo is not supported yet"}, p)
+	case h.cfg.Echo && string(path) == echoPath:
+		h.echo(c, r, p)
 		return
 	case r.Upgrade():
 		h.refuse(&conn.Refusal{Status: http.StatusNotFound, Code: dialect.CodeNotFound, Message: "nothing is at " + string(path) + "; WebSockets are at /ws"}, p)
@@ -134,6 +134,7 @@ func tooMany(limit int) *dialect.Error {
 // Refuses implements conn.Handler.
 func (h handler) Refuses(c *conn.Conn, op ws.OpCode) (reason string) {
 	switch {
+	case c.Kind == kindEcho:
 	case dialect.ID(c.Kind) == dialect.Raw:
 		return "pushd.raw.v1 takes no messages"
 	case op != ws.OpText:
@@ -144,6 +145,10 @@ func (h handler) Refuses(c *conn.Conn, op ws.OpCode) (reason string) {
 
 // Message implements conn.Handler.
 func (h handler) Message(c *conn.Conn, op ws.OpCode, payload []byte, p *conn.Post) {
+	if c.Kind == kindEcho {
+		p.Out = appendEcho(p.Out, op, payload)
+		return
+	}
 	cmd, err := dialect.Parse(payload, dialect.Limits{})
 	if err != nil {
 		p.Out = dialect.AppendError(p.Out, err.(*dialect.Error))

@@ -263,7 +263,7 @@ var jsonPing = dialect.AppendPingOp(nil)
 type connInfo struct {
 	Handle        conn.Handle
 	User          string // whose connection it is, or ""
-	Dialect       dialect.ID
+	Dialect       string
 	Opened        time.Duration // ago
 	FD            int           // valid during the call
 	Queued        int           // bytes of its own output that have not left
@@ -278,7 +278,7 @@ const shownTopics = 10
 // It returns the slot to go on with, and whether there are more.
 func (o *owner) inspect(from uint32, limit int, f func(connInfo)) (next uint32, more bool) {
 	return o.shard.Each(from, limit, func(c *conn.Conn, i conn.Info) {
-		info := connInfo{Handle: i.Handle, Dialect: dialect.ID(c.Kind), Opened: i.Opened, FD: i.FD, Queued: i.Queued}
+		info := connInfo{Handle: i.Handle, Dialect: kindName(c.Kind), Opened: i.Opened, FD: i.FD, Queued: i.Queued}
 		o.audience.Topics(*list(c), func(topic string, behind uint64) bool {
 			if info.Subscriptions++; len(info.Topics) < shownTopics {
 				info.Topics = append(info.Topics, topic)

@@ -89,7 +89,7 @@ func TestRefusals(t *testing.T) {
 		status              int
 		code, says          string
 	}{
-		{"echo", "GET /echo", upgrade, 400, "bad_request", "echo is not supported yet"},
+		{"echo is closed", "GET /echo", upgrade, 404, "not_found", "nothing is at /echo"},
 		{"wrong path", "GET /other?topic=a", upgrade, 404, "not_found", "/ws"},
 		{"path is not decoded", "GET /%77s?topic=a", upgrade, 404, "not_found", "/%77s"},
 		{"no upgrade", "GET /ws?topic=a", "", 426, "upgrade_required", "Upgrade: websocket"},
