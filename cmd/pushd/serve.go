@@ -149,6 +149,11 @@ func (c *settings) server() (server.Config, error) {
 		open = append([]string{"demo.>"}, open...)
 	}
 	anonymous, err := dialect.ParsePatternList(open)
+	var origins []server.OriginPattern
+	for _, o := range c.AllowOrigin {
+		p, _ := server.ParseOriginPattern(o) // checked before
+		origins = append(origins, p)
+	}
 	return server.Config{
 		Listen:        c.Listen,
 		Admin:         c.Admin,
@@ -156,6 +161,7 @@ func (c *settings) server() (server.Config, error) {
 
 		Dev:       c.Dev,
 		Anonymous: anonymous,
+		Origins:   origins,
 		Demo:      c.Demo,
 		DemoTape:  c.DemoTape,
 		Echo:      c.Echo,

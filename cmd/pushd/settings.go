@@ -8,6 +8,7 @@ import (
 
 	"github.com/pushd/pushd/conn"
 	"github.com/pushd/pushd/internal/dialect"
+	"github.com/pushd/pushd/internal/server"
 )
 
 // settings are how a server is to be. Field name, flag, variable and key of
@@ -18,6 +19,7 @@ type settings struct {
 	DemoTape           string   `placeholder:"FILE" help:"Play this NDJSON tape as the demo (it may be gzipped)."`
 	Echo               bool     `help:"Open /echo, which sends back what it is sent, for conformance suites."`
 	AnonymousSubscribe []string `placeholder:"PATTERN" help:"Topics that need no token, such as news.>."`
+	AllowOrigin        []string `placeholder:"ORIGIN" help:"Web pages that may connect besides those of the same host: https://app.example.com, https://*.example.com, null or * for all."`
 
 	Listen         string `default:":8080" help:"The public door. With --dev or --demo 127.0.0.1:8080."`
 	Admin          string `default:"127.0.0.1:8081" help:"The admin door, or unix:PATH."`
@@ -91,6 +93,11 @@ func (c *settings) check(src *sources) error {
 	for _, p := range c.AnonymousSubscribe {
 		if _, err := dialect.ParsePattern(p); err != nil {
 			return src.bad("anonymous-subscribe", p, "a pattern such as news.>: "+err.Error())
+		}
+	}
+	for _, o := range c.AllowOrigin {
+		if _, err := server.ParseOriginPattern(o); err != nil {
+			return src.bad("allow-origin", o, "an origin such as https://app.example.com, https://*.example.com, null or *")
 		}
 	}
 	if !slices.Contains(logLevels, c.LogLevel) {

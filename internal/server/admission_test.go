@@ -42,7 +42,7 @@ func TestHandshakeLimit(t *testing.T) {
 
 	var told closed
 	for told.code == 0 { // until a browser comes too early
-		answer, p := d.ask("GET /ws?topic=a", upgrade+"Origin: https://example.com\r\nSec-WebSocket-Protocol: pushd.v1\r\n")
+		answer, p := d.ask("GET /ws?topic=a", upgrade+"Origin: http://localhost\r\nSec-WebSocket-Protocol: pushd.v1\r\n")
 		require.Equal(t, 101, answer.StatusCode)
 		if _, err := p.next(); err != nil { // else it was welcomed
 			told = err.(closed)

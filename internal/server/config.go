@@ -16,6 +16,7 @@ type Config struct {
 
 	Dev       bool                // everybody may subscribe and publish to everything
 	Anonymous dialect.PatternList // what anybody may subscribe to
+	Origins   []OriginPattern     // whose pages may connect, besides those of the host that is asked (of loopback, where Dev is set)
 	Demo      bool                // publish the demo and serve its page
 	DemoTape  string              // the demo plays this file instead of the market
 	Echo      bool                // /echo sends back what it is sent

@@ -26,6 +26,9 @@ func kindName(kind uint8) string {
 func (h handler) echo(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	refusal := r.CheckUpgrade(r.Bytes)
 	if refusal == nil {
+		refusal = h.origins.check(r)
+	}
+	if refusal == nil {
 		refusal = h.turnAway(c, true)
 	}
 	if refusal != nil {

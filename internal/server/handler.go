@@ -34,6 +34,9 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		return
 	}
 	refusal := r.CheckUpgrade(r.Bytes)
+	if refusal == nil {
+		refusal = h.origins.check(r)
+	}
 	if refusal != nil {
 		h.refuse(refusal, p)
 		return

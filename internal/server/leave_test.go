@@ -104,7 +104,7 @@ func TestDrain(t *testing.T) {
 	require.Equal(t, "1", answer.Header.Get("Retry-After"))
 	require.Equal(t, "draining", late.refused(answer).Code)
 	late.Close()
-	browser.write("Host: a\r\nOrigin: https://example.com\r\n" + upgrade + "\r\n")
+	browser.write("Host: a\r\nOrigin: http://localhost\r\n" + upgrade + "\r\n")
 	require.Equal(t, 101, browser.response().StatusCode)
 	told := browser.answerClose()
 	require.Equal(t, ws.StatusCode(1012), told.code)

@@ -104,7 +104,7 @@ func TestRawResumes(t *testing.T) {
 				got := p.refused(answer)
 				require.Equal(t, c.code, got.Code)
 				require.Contains(t, got.Message, c.says)
-				answer, p := d.ask("GET /ws?"+c.query, upgrade+"Origin: https://example.com\r\n")
+				answer, p := d.ask("GET /ws?"+c.query, upgrade+"Origin: http://localhost\r\n")
 				defer p.Close()
 				if c.status == 409 { // which a browser cannot see
 					require.Equal(t, 101, answer.StatusCode)

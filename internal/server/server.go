@@ -34,6 +34,7 @@ type Server struct {
 	demo    demo.Config // what the demo shows, if there is one
 	leaving leaving
 
+	origins   origins
 	admission *rate.Limiter // of handshakes
 
 	public  *netpoll.Listener
@@ -44,6 +45,7 @@ type Server struct {
 // New opens the listeners of a server. Run closes them; so does Close.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg.withDefaults(), leaving: leaving{hurry: make(chan struct{})}, admission: newAdmission(cfg.MaxHandshakes)}
+	s.origins = origins{allowed: s.cfg.Origins, local: s.cfg.Dev, log: s.cfg.Logger}
 	s.reloads.lastOK.Store(time.Now().UnixNano())
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
