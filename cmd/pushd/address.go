@@ -63,6 +63,32 @@ func (c *settings) checkAddresses(src *sources) error {
 	return nil
 }
 
+// minAdminToken is how long a token is to be where strangers can try theirs.
+const minAdminToken = 16
+
+// checkAdmin says whether the admin door is closed to strangers. The files of TLS
+// are read when the server begins.
+func (c *settings) checkAdmin(src *sources, tokens []string) error {
+	switch {
+	case (c.AdminCert == "") != (c.AdminKey == ""):
+		return src.bad("admin-key", c.AdminKey, "--admin-cert and --admin-key together")
+	case c.AdminClientCa != "" && c.AdminCert == "":
+		return src.bad("admin-client-ca", c.AdminClientCa, "nothing without --admin-cert")
+	case c.adminIsPrivate():
+		return nil
+	case tokens == nil && c.AdminClientCa == "":
+		return usagef("%s: %q can be reached from elsewhere: expected --admin-token-file or --admin-client-ca with it, or a loopback address or unix:PATH",
+			src.where("admin"), c.Admin)
+	}
+	for _, t := range tokens {
+		if len(t) < minAdminToken {
+			return usagef("%s: %q can be reached from elsewhere: expected tokens of at least %d characters, as openssl rand -hex 16 makes them",
+				src.where("admin"), c.Admin, minAdminToken)
+		}
+	}
+	return nil
+}
+
 // adminIsPrivate reports whether only this host's users reach the admin door.
 func (c *settings) adminIsPrivate() bool {
 	return strings.HasPrefix(c.Admin, "unix:") || isLoopback(c.Admin)

@@ -35,13 +35,12 @@ func (c *serveCmd) Run(w *world) error {
 	if err := c.complete(w.sources); err != nil {
 		return err
 	}
-	token, err := w.secret(c.AdminTokenFile, "PUSHD_ADMIN_TOKEN")
+	tokens, err := w.secrets(c.AdminTokenFile, "PUSHD_ADMIN_TOKEN")
 	if err != nil {
 		return err
 	}
-	if token == "" && !c.adminIsPrivate() {
-		return usagef("%s: %q can be reached from elsewhere: expected --admin-token-file with it, or a loopback address or unix:PATH",
-			w.sources.where("admin"), c.Admin)
+	if err := c.checkAdmin(w.sources, tokens); err != nil {
+		return err
 	}
 	switch {
 	case c.PrintConfig:
@@ -53,7 +52,7 @@ func (c *serveCmd) Run(w *world) error {
 		w.say("the settings are good")
 		return nil
 	}
-	return c.serve(w, token)
+	return c.serve(w, tokens)
 }
 
 // complete checks the settings and reads the topics' of the file.
@@ -65,7 +64,7 @@ func (c *serveCmd) complete(src *sources) (err error) {
 }
 
 // serve runs a server until the process is told to end.
-func (c *serveCmd) serve(w *world, token string) error {
+func (c *serveCmd) serve(w *world, tokens []string) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -86,7 +85,7 @@ func (c *serveCmd) serve(w *world, token string) error {
 	host, _ := tuning.Read(0)
 	verdict := tuning.Judge(host, tuning.Ask{})
 	cfg.MaxConnections = connections(c.MaxConnections, verdict.Within(tuning.OpenFiles, "fs.file-max", tuning.Memory, tuning.GroupMemory))
-	cfg.AdminToken = token
+	cfg.AdminTokens = tokens
 	cfg.Logger = c.logger(w)
 	if limit := limitMemory(); limit > 0 {
 		cfg.Logger.Info("memory limit", "bytes", limit, "GOGC", cmp.Or(os.Getenv("GOGC"), "100"))
@@ -158,6 +157,7 @@ func (c *settings) server() (server.Config, error) {
 		Listen:        c.Listen,
 		Admin:         c.Admin,
 		MetricsListen: c.MetricsListen,
+		AdminTLS:      server.AdminTLS{Cert: c.AdminCert, Key: c.AdminKey, ClientCA: c.AdminClientCa},
 
 		Dev:       c.Dev,
 		Anonymous: anonymous,

@@ -23,7 +23,10 @@ type settings struct {
 
 	Listen         string `default:":8080" help:"The public door. With --dev or --demo 127.0.0.1:8080."`
 	Admin          string `default:"127.0.0.1:8081" help:"The admin door, or unix:PATH."`
-	AdminTokenFile string `placeholder:"FILE" help:"Holds the admin door's token. Needed unless the door is on loopback or unix. PUSHD_ADMIN_TOKEN may hold the token itself."`
+	AdminTokenFile string `placeholder:"FILE" help:"Holds the admin door's tokens, one a line, any of which will do. Needed, or --admin-client-ca, unless the door is on loopback or unix. PUSHD_ADMIN_TOKEN may hold a token itself."`
+	AdminCert      string `placeholder:"FILE" help:"Has the admin door speak TLS: its certificate and those that it follows from, in PEM."`
+	AdminKey       string `placeholder:"FILE" help:"The key of --admin-cert."`
+	AdminClientCa  string `placeholder:"FILE" help:"Whoever has a certificate of one of these may use the admin door."`
 	MetricsListen  string `placeholder:"ADDRESS" help:"Serve /metrics there too."`
 
 	MaxConnections   int  `default:"0" help:"Connections at once; 0 is what the open files limit allows."`

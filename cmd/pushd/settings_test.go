@@ -100,7 +100,10 @@ func TestSettingMistakes(t *testing.T) {
 		{[]string{"--listen=:99999"}, `--listen: ":99999": expected HOST:PORT`},
 		{[]string{"--listen=http://h:1/ws"}, `--listen: "http://h:1/ws": expected HOST:PORT, :PORT or a URL without a path`},
 		{[]string{"--admin=unix:"}, `--admin: "unix:": expected a path behind unix:`},
-		{[]string{"--admin=:8081"}, `--admin: ":8081" can be reached from elsewhere: expected --admin-token-file with it`},
+		{[]string{"--admin=:8081"}, `--admin: ":8081" can be reached from elsewhere: expected --admin-token-file or --admin-client-ca with it`},
+		{[]string{"--admin-cert=c"}, `--admin-key: "": expected --admin-cert and --admin-key together`},
+		{[]string{"--admin-client-ca=c"}, `--admin-client-ca: "c": expected nothing without --admin-cert`},
+		{[]string{"--allow-origin=example.com"}, `--allow-origin: "example.com": expected an origin such as https://app.example.com`},
 		{[]string{"--dev", "--listen=:8080"}, `--listen: ":8080": expected a loopback address such as 127.0.0.1:8080`},
 		{[]string{"--dev", "--demo"}, "--demo: true: expected false where dev is true"},
 		{[]string{"--demo-tape=x"}, `--demo-tape: "x": expected nothing without --demo`},
@@ -118,14 +121,34 @@ func TestSettingMistakes(t *testing.T) {
 }
 
 func TestGoodSettings(t *testing.T) {
-	token := write(t, "token", "s3cret\n")
+	token := write(t, "token", "0123456789abcdef\n\nfedcba9876543210\n")
 	for _, args := range [][]string{
 		{"--dev"}, {"--demo"}, {"--dev", "--listen=localhost:0"}, {"--demo", "--listen=:8080"}, {"--listen=http://[::1]:80"},
 		{"--admin=unix:/run/x"}, {"--admin=[::1]:80"}, {"--admin=:80", "--admin-token-file", token},
 		{"--max-message=1MiB", "--log-limit=4100KiB", "--log-total=4164KiB"}, {"--shards=255"},
+		{"--admin=:80", "--admin-cert=c", "--admin-key=k", "--admin-client-ca=ca"}, {"--allow-origin=https://*.example.com,null"},
 		{"--user-timeout=0", "--ping-interval=0", "--idle-timeout=0"},
 	} {
 		require.Zero(t, pushd(append([]string{"serve", "--check-config"}, args...)...).code, args)
+	}
+}
+
+// A token that strangers could guess is none; on loopback it is the operator's own affair.
+func TestAdminTokens(t *testing.T) {
+	for _, c := range []struct{ admin, tokens, says string }{
+		{"127.0.0.1:0", "short", ""},
+		{":0", "0123456789abcdef\nshort", `"` + ":0" + `" can be reached from elsewhere: expected tokens of at least 16 characters`},
+		{"127.0.0.1:0", "two words", "expected a token a line, and nothing else"},
+		{"127.0.0.1:0", "\n\n", "expected a token a line: it has none"},
+	} {
+		r := pushd("serve", "--check-config", "--admin", c.admin, "--admin-token-file", write(t, "token", c.tokens))
+		if c.says == "" {
+			require.Zero(t, r.code, r.stderr)
+			continue
+		}
+		require.Equal(t, 2, r.code)
+		require.Contains(t, r.stderr, c.says)
+		require.NotContains(t, r.stderr, "abcdef")
 	}
 }
 

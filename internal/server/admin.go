@@ -32,14 +32,14 @@ func (s *Server) adminServer() *http.Server {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return s.guarded(route(mux), s.admin.Addr(), s.cfg.AdminToken)
+	return s.guarded(route(mux), s.admin.Addr(), s.cfg.AdminTokens)
 }
 
 // metricsServer returns what answers where a scraper from elsewhere comes.
 func (s *Server) metricsServer() *http.Server {
 	mux := http.NewServeMux()
 	s.operate(mux)
-	return s.guarded(route(mux), s.metrics.Addr(), "")
+	return s.guarded(route(mux), s.metrics.Addr(), nil)
 }
 
 // operate adds what both doors have.

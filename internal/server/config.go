@@ -24,7 +24,8 @@ type Config struct {
 	Topics []TopicRule              // how topics are to be; the first that matches holds
 	Reload func() (Reloaded, error) // reads anew how they are to be; nil where there is nothing to read; called by one goroutine at a time
 
-	AdminToken string // the bearer token of the admin door; "" asks for none
+	AdminTokens []string // the bearer tokens of the admin door, any of which will do; none asks for none
+	AdminTLS    AdminTLS
 
 	MaxConnections   int           // 10,000
 	MaxHandshakes    int           // a second; 0: any number

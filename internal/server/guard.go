@@ -21,9 +21,12 @@ const (
 )
 
 // guarded puts h behind what keeps strangers out. address is where the door
-// stands, token what it asks for ("" for nothing).
-func (s *Server) guarded(h http.Handler, address net.Addr, token string) *http.Server {
-	g := &guard{next: h, onlyLocal: isLoopback(address), token: token, patience: bodyTimeout}
+// stands, tokens any of which it asks for.
+func (s *Server) guarded(h http.Handler, address net.Addr, tokens []string) *http.Server {
+	g := &guard{next: h, onlyLocal: isLoopback(address), patience: bodyTimeout}
+	for _, t := range tokens {
+		g.tokens = append(g.tokens, sha256.Sum256([]byte(t)))
+	}
 	return &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -38,7 +41,7 @@ func (s *Server) guarded(h http.Handler, address net.Addr, token string) *http.S
 type guard struct {
 	next      http.Handler
 	onlyLocal bool // the door is on loopback: names of other hosts are not ours
-	token     string
+	tokens    [][sha256.Size]byte
 	patience  time.Duration // with a body that gives nothing
 	origins   http.CrossOriginProtection
 	conns     atomic.Int64
@@ -72,7 +75,10 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *guard) authorized(r *http.Request) bool {
-	if g.token == "" || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+	if len(g.tokens) == 0 || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		return true
+	}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return true
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -80,8 +86,11 @@ func (g *guard) authorized(r *http.Request) bool {
 		return false
 	}
 	// Hashed, so that the time does not depend on the length either.
-	got, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(g.token))
-	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	got, good := sha256.Sum256([]byte(strings.TrimSpace(token))), 0
+	for _, want := range g.tokens {
+		good |= subtle.ConstantTimeCompare(got[:], want[:])
+	}
+	return good == 1
 }
 
 // count closes what is one connection too many.

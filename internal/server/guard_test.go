@@ -71,12 +71,14 @@ func TestGuardOrigin(t *testing.T) {
 }
 
 func TestGuardToken(t *testing.T) {
-	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", AdminToken: "s3cret"})
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", AdminTokens: []string{"s3cret", "another"}})
 	for _, c := range []struct {
 		label, path, header string
 		status              int
 	}{
 		{"right", "/v1/topics", "Bearer s3cret", 200},
+		{"the other", "/v1/topics", "Bearer another", 200},
+		{"both", "/v1/topics", "Bearer s3cret another", 401},
 		{"scheme in another case", "/v1/topics", "bearer s3cret", 200},
 		{"none", "/v1/topics", "", 401},
 		{"wrong", "/v1/topics", "Bearer s3cres", 401},

@@ -115,7 +115,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 }
 
 func TestMetricsDoor(t *testing.T) {
-	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", MetricsListen: "127.0.0.1:0", AdminToken: "t"})
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", MetricsListen: "127.0.0.1:0", AdminTokens: []string{"t"}})
 	base := "http://" + server.MetricsAddr(d.Server).String()
 	for path, status := range map[string]int{"/metrics": 200, "/healthz": 200, "/readyz": 200, "/v1/topics": 404, "/debug/pprof/": 404} {
 		answer, err := d.http.Get(base + path)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -100,6 +101,13 @@ func (s *Server) open() (err error) {
 	}
 	if s.admin, err = listen(cfg.Admin); err != nil {
 		return fmt.Errorf("admin door: %w", err)
+	}
+	if cfg.AdminTLS.Cert != "" && s.admin != nil {
+		secure, err := cfg.AdminTLS.config(len(cfg.AdminTokens) == 0)
+		if err != nil {
+			return err
+		}
+		s.admin = tls.NewListener(s.admin, secure)
 	}
 	if s.metrics, err = listen(cfg.MetricsListen); err != nil {
 		return fmt.Errorf("metrics: %w", err)
