@@ -3,6 +3,7 @@ package conn
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,18 +71,18 @@ func (e *Engine) accept(ctx context.Context, listeners []*netpoll.Listener) erro
 // acceptFrom takes up to a batch from l. It returns nil where there may be more.
 func (e *Engine) acceptFrom(l *netpoll.Listener) error {
 	for range acceptBatch {
-		fd, err := l.Accept()
+		fd, from, err := l.Accept()
 		if err != nil {
 			return err
 		}
 		e.stats.Accepted.Add(1)
-		e.arm(fd)
+		e.arm(fd, from)
 	}
 	return nil
 }
 
 // arm gives a socket to the shard with the fewest connections.
-func (e *Engine) arm(fd int) {
+func (e *Engine) arm(fd int, from netip.Addr) {
 	count := int(e.live.Add(1))
 	s := e.shards[0]
 	for _, t := range e.shards[1:] {
@@ -89,10 +90,7 @@ func (e *Engine) arm(fd int) {
 			s = t
 		}
 	}
-	var c *Conn
-	if count <= e.cfg.MaxConns+e.cfg.Headroom {
-		c = s.table.alloc()
-	}
+	c, mark := s.seat(from, count)
 	if c == nil {
 		e.stats.Turned.Add(1)
 		e.live.Add(-1)
@@ -101,6 +99,7 @@ func (e *Engine) arm(fd int) {
 	}
 	s.live.Add(1)
 	c.fd = int32(fd)
+	c.From = mark
 	c.overLimit = count > e.cfg.MaxConns
 	s.table.due(c.slot).Store(e.tickAt(time.Now()) + ticks(e.cfg.HandshakeTimeout))
 	generation := word(c.word.Load()).generation()
@@ -113,4 +112,20 @@ func (e *Engine) arm(fd int) {
 		return
 	}
 	s.change(c, generation, live, 0) // from here on it is the shard's
+}
+
+// seat finds a slot for the count-th connection, unless there are too many, of all or of those from there.
+func (s *Shard) seat(from netip.Addr, count int) (c *Conn, mark uint32) {
+	cfg := &s.engine.cfg
+	if count > cfg.MaxConns+cfg.Headroom {
+		return nil, 0
+	}
+	mark, ok := cfg.Peers.Arrive(from)
+	if !ok {
+		return nil, 0
+	}
+	if c = s.table.alloc(); c == nil {
+		cfg.Peers.Leave(mark)
+	}
+	return c, mark
 }

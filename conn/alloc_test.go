@@ -156,3 +156,6 @@ func BenchmarkEngineUpgrade(b *testing.B) {
 		})
 	}
 }
+
+// TestConnSize: what every connection takes is a published figure.
+func TestConnSize(t *testing.T) { require.EqualValues(t, 72, conn.ConnSize) }

@@ -115,7 +115,8 @@ func (s *Shard) free(c *Conn) {
 		unix.Close(int(c.fd))
 	}
 	s.table.due(c.slot).Store(0)
-	c.fd, c.flags, c.Kind, c.List, c.opened, c.pinged, c.lastWrite = -1, 0, 0, 0, 0, 0, 0
+	s.engine.cfg.Peers.Leave(c.From)
+	c.fd, c.flags, c.Kind, c.List, c.From, c.opened, c.lastWrite = -1, 0, 0, 0, 0, 0, 0
 	c.lastRead.Store(0)
 	c.word.Store(uint64(w.generation()+1) << 32)
 	s.table.release(c.slot)

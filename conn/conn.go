@@ -58,10 +58,13 @@ type Conn struct {
 	lastRead  atomic.Uint32 // in ticks
 	lastWrite uint32        // in ticks; the shard's
 	opened    uint32        // in ticks
-	pinged    uint32        // in ticks
 
 	// List is free for the Owner's use: it is 0 when the connection begins.
 	List uint32
+	// From is the mark that Config.Peers gave when the connection came, and is given
+	// back when it is closed. The Handler may change it in Request, and
+	// Owner.HandOff may take it over by setting it to 0.
+	From uint32
 	// Kind is free for the Handler's and Owner's use, under the rules of a post.
 	Kind uint8
 

@@ -41,6 +41,8 @@ type Config struct {
 	Workers  *pool.Workers
 	Buffers  *pool.Buffers // 0: its own
 	Logger   *slog.Logger  // nil: discard
+	Peers    Peers         // nil: nobody counts
+	Preface  Preface       // nil: there is none
 
 	Shards           int                // 0: GOMAXPROCS; at most MaxShards
 	MaxConns         int                // connections; those above are marked OverLimit. 0: 10,000
@@ -70,6 +72,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Peers == nil {
+		c.Peers = anybody{}
+	}
+	if c.Preface == nil {
+		c.Preface = noPreface
 	}
 	if c.Ping == nil {
 		ping := ws.CompiledPing

@@ -41,7 +41,7 @@ func (echo) Refuses(*conn.Conn, ws.OpCode) string { return "" }
 func (echo) Ask(*conn.Conn, *conn.Post) bool      { return true }
 func (echo) Writable(*conn.Conn)                  {}
 func (echo) Gone(*conn.Conn, bool, ws.StatusCode) {}
-func (echo) HandOff(fd int, read []byte)          {}
+func (echo) HandOff(*conn.Conn, int, []byte)      {}
 func (echo) Work(time.Time) (more bool)           { return false }
 
 // A server of a handful of lines that holds as many connections as there are descriptors.

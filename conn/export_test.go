@@ -3,6 +3,7 @@ package conn
 import (
 	"fmt"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/gobwas/ws"
 
@@ -253,3 +254,6 @@ func anyHas(e *Engine, bits word) bool {
 
 // CloseFrame returns the close frame that a connection would be sent.
 func CloseFrame(code ws.StatusCode, reason string) []byte { return new(Shard).closeFrame(code, reason) }
+
+// ConnSize is how many bytes a slot takes.
+const ConnSize = unsafe.Sizeof(Conn{})

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"bytes"
+	"net/netip"
 	"runtime/debug"
 
 	"github.com/gobwas/ws"
@@ -173,9 +174,18 @@ func (s *Shard) store(w *scratch, c *Conn, in *input) {
 
 // request parses a request head and asks the handler what to do with it.
 func (s *Shard) request(w *scratch, c *Conn, in *input, p *Post) {
-	n, err := in.head.Parse(in.rest())
-	if err != nil {
-		refusal := err.(*Refusal)
+	before, from, refusal := s.engine.cfg.Preface(c, in.rest())
+	if before < 0 && refusal == nil {
+		return
+	}
+	n := 0
+	if refusal == nil {
+		var err error
+		if n, err = in.head.Parse(in.rest()[before:]); err != nil {
+			refusal = err.(*Refusal)
+		}
+	}
+	if refusal != nil {
 		s.engine.cfg.Handler.Refused(refusal)
 		p.Refuse(refusal)
 		in.at = len(in.buf)
@@ -184,18 +194,20 @@ func (s *Shard) request(w *scratch, c *Conn, in *input, p *Post) {
 	if n == 0 {
 		return
 	}
-	w.req = Request{Head: &in.head, Bytes: in.rest()[:n], Handle: s.Handle(c), rest: in.rest()}
+	rest := in.rest()[before:]
+	w.req = Request{Head: &in.head, Bytes: rest[:n], Handle: s.Handle(c), From: from, rest: rest}
 	s.engine.cfg.Handler.Request(c, &w.req, p)
 	w.req = Request{}
-	in.at += n
+	in.at += before + n
 	in.head.Reset()
 }
 
 // Request is a request head that has come whole.
 type Request struct {
 	*Head
-	Bytes  []byte // the head, for Head's methods; valid during the call
-	Handle Handle // the connection's
+	Bytes  []byte     // the head, for Head's methods; valid during the call
+	Handle Handle     // the connection's
+	From   netip.Addr // whom the preface said it is from; the zero Addr without one
 	rest   []byte
 }
 

@@ -213,7 +213,7 @@ func (o owner) Gone(c *conn.Conn, opened bool, code ws.StatusCode) {
 }
 
 // HandOff implements conn.Owner.
-func (o owner) HandOff(fd int, read []byte) { o.handOff(fd, read) }
+func (o owner) HandOff(_ *conn.Conn, fd int, read []byte) { o.handOff(fd, read) }
 
 // Work implements conn.Owner.
 func (o owner) Work(time.Time) bool {

@@ -27,8 +27,9 @@ type Owner interface {
 	// says whether it had become a WebSocket. Nothing may be written any more.
 	Gone(c *Conn, opened bool, code ws.StatusCode)
 	// HandOff gives away a connection whose request is not for us: the
-	// descriptor is the owner's to close, and so is what was read of it.
-	HandOff(fd int, read []byte)
+	// descriptor is the owner's to close, and so is what was read of it. It is
+	// called after Gone; if it sets c.From to 0, that is the owner's too.
+	HandOff(c *Conn, fd int, read []byte)
 	// Work goes on with whatever else the shard has to do until the given time.
 	// It reports whether some is left.
 	Work(until time.Time) (more bool)
@@ -311,7 +312,7 @@ func (s *Shard) handOff(c *Conn, read []byte) {
 	s.poller.Delete(fd)
 	c.fd = -1
 	s.end(c, ws.StatusAbnormalClosure)
-	s.owner.HandOff(fd, read)
+	s.owner.HandOff(c, fd, read)
 	s.release(c)
 }
 

@@ -99,7 +99,7 @@ func (s *Shard) keepAlive(c *Conn, w word) {
 		// everybody at once: up to an eighth later, by the slot.
 		spread := uint32(uint64(c.slot*2654435761>>16) * uint64(interval/8) >> 16)
 		due := c.lastWrite + interval + spread
-		if idle > 0 && c.pinged <= read { // who is written to all the time would not be pinged, and not have to answer
+		if idle > 0 { // who is written to all the time would not be pinged, and not have to answer
 			due = min(due, read+idle/2)
 		}
 		if due <= now {
@@ -107,7 +107,6 @@ func (s *Shard) keepAlive(c *Conn, w word) {
 				s.Send(c, s.engine.cfg.Ping(c))
 				s.stats.Pings.Add(1)
 			}
-			c.pinged = now
 			due = now + interval + spread
 		}
 		next = min(next, due)

@@ -146,7 +146,7 @@ func TestKernelForgetsAClosedDescriptor(t *testing.T) {
 		l := listen(t, netpoll.ListenConfig{}, "tcp", "127.0.0.1:0")
 		peer := dial(t, "tcp", l.Addr().String())
 		poll(t, l.FD(), unix.POLLIN)
-		fd, err := l.Accept()
+		fd, _, err := l.Accept()
 		require.NoError(t, err)
 		watch(t, p, fd, 1)
 		require.NoError(t, unix.Close(fd))

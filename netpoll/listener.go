@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 
@@ -39,31 +40,36 @@ func (l *Listener) FD() int {
 func (l *Listener) Addr() net.Addr { return l.addr }
 
 // Accept takes one waiting connection and returns its descriptor, which is the caller's to close: non-blocking,
-// close-on-exec and without Nagle's delay. When none is waiting it returns ErrWouldBlock. Other errors are an
+// close-on-exec and without Nagle's delay; and the address of its peer, an IPv4 one as such and one of IPv6 without a zone;
+// that of a unix socket is the zero Addr. When none is waiting it returns ErrWouldBlock. Other errors are an
 // *os.SyscallError; after EMFILE or ENFILE the connection is still waiting, and as that gives no new edge the caller must
 // come back by itself.
-func (l *Listener) Accept() (int, error) {
+func (l *Listener) Accept() (fd int, from netip.Addr, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return -1, ErrClosed
+		return -1, netip.Addr{}, ErrClosed
 	}
 	for {
-		fd, err := accept(l.fd)
+		fd, from, err := accept(l.fd)
 		if err == nil {
 			err = l.prepare(fd)
 		}
 		switch {
 		case err == nil:
-			return fd, nil
+			return fd, from, nil
 		case errors.Is(err, unix.EAGAIN):
-			return -1, ErrWouldBlock
+			return -1, netip.Addr{}, ErrWouldBlock
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
 			continue // a signal; a peer that gave up before we came
 		}
-		return -1, err
+		return -1, netip.Addr{}, err
 	}
 }
+
+// Peer returns where the other end of a connected TCP socket is, in the form in which Accept does; the zero AddrPort for a unix
+// socket. The error is an *os.SyscallError, of ENOTCONN where the peer has just gone.
+func Peer(fd int) (netip.AddrPort, error) { return peer(fd) }
 
 // prepare sets on an accepted socket what it has not inherited, and closes it where that fails. A peer that has reset the
 // connection meanwhile makes setsockopt(2) say EINVAL on macOS and ECONNRESET on FreeBSD; that is no fault of ours.

@@ -57,7 +57,7 @@ func TestAccept(t *testing.T) {
 			lc := netpoll.ListenConfig{SendBuffer: 32 << 10}
 			l := listen(t, lc, c.network, c.address)
 			require.Positive(t, l.FD())
-			_, err := l.Accept()
+			_, _, err := l.Accept()
 			require.ErrorIs(t, err, netpoll.ErrWouldBlock)
 			require.ErrorIs(t, err, unix.EAGAIN)
 
@@ -151,7 +151,7 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 	dial(t, "tcp", l.Addr().String())
 	poll(t, l.FD(), unix.POLLIN)
 	withoutDescriptors(t, func() {
-		_, err := l.Accept()
+		_, _, err := l.Accept()
 		require.ErrorIs(t, err, unix.EMFILE)
 		var call *os.SyscallError
 		require.ErrorAs(t, err, &call)
@@ -168,7 +168,7 @@ func TestBacklog(t *testing.T) {
 	for range waiting {
 		accept(t, l)
 	}
-	_, err := l.Accept()
+	_, _, err := l.Accept()
 	require.ErrorIs(t, err, netpoll.ErrWouldBlock)
 }
 
@@ -199,7 +199,7 @@ func TestCloseTwiceClosesOnce(t *testing.T) {
 	require.NoError(t, l.Close())
 	_, err = unix.FcntlInt(uintptr(heir), unix.F_GETFD, 0)
 	require.NoError(t, err, "the second Close closed a stranger")
-	_, err = l.Accept()
+	_, _, err = l.Accept()
 	require.ErrorIs(t, err, netpoll.ErrClosed)
 	_, err = l.NetListener()
 	require.ErrorIs(t, err, netpoll.ErrClosed)

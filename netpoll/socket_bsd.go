@@ -4,6 +4,7 @@ package netpoll
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"runtime"
 	"syscall"
@@ -18,11 +19,28 @@ func socket(family int) (int, error) {
 	return prepared("socket", func() (int, error) { return unix.Socket(family, unix.SOCK_STREAM, 0) })
 }
 
-func accept(listener int) (int, error) {
-	return prepared("accept", func() (fd int, err error) {
-		fd, _, err = unix.Accept(listener)
+func accept(listener int) (int, netip.Addr, error) {
+	var from unix.Sockaddr
+	fd, err := prepared("accept", func() (fd int, err error) {
+		fd, from, err = unix.Accept(listener)
 		return fd, err
 	})
+	return fd, addrPort(from).Addr(), err
+}
+
+func peer(fd int) (netip.AddrPort, error) {
+	from, err := unix.Getpeername(fd)
+	return addrPort(from), os.NewSyscallError("getpeername", err)
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
 }
 
 // prepared makes a descriptor close-on-exec, before any child can be forked that would inherit it (macOS has neither

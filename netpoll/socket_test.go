@@ -35,7 +35,7 @@ func dial(t testing.TB, network, address string) net.Conn {
 func accept(t testing.TB, l *netpoll.Listener) int {
 	t.Helper()
 	poll(t, l.FD(), unix.POLLIN)
-	fd, err := l.Accept()
+	fd, _, err := l.Accept()
 	require.NoError(t, err)
 	t.Cleanup(func() { unix.Close(fd) })
 	return fd

@@ -79,7 +79,7 @@ func (f *floor) accept() error {
 	if err := await(f.listener.FD(), unix.POLLIN); err != nil {
 		return err
 	}
-	fd, err := f.listener.Accept()
+	fd, _, err := f.listener.Accept()
 	if err != nil {
 		return err
 	}

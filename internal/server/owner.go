@@ -223,7 +223,7 @@ func closeLabel(code ws.StatusCode) string {
 
 // HandOff implements conn.Owner. Those that asked at once may be more than there
 // are places: the handler could not know.
-func (o *owner) HandOff(fd int, read []byte) {
+func (o *owner) HandOff(_ *conn.Conn, fd int, read []byte) {
 	if o.pages.take(fd, read) {
 		return
 	}
