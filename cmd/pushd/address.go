@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/pushd/pushd/internal/peers"
 )
 
 // listenAddress turns HOST:PORT, :PORT or a URL into what net.Listen takes.
@@ -85,6 +87,18 @@ func (c *settings) checkAdmin(src *sources, tokens []string) error {
 			return usagef("%s: %q can be reached from elsewhere: expected tokens of at least %d characters, as openssl rand -hex 16 makes them",
 				src.where("admin"), c.Admin, minAdminToken)
 		}
+	}
+	return nil
+}
+
+func (c *settings) checkProxies(src *sources) error {
+	for _, n := range c.TrustProxy {
+		if _, err := peers.ParseNetworks([]string{n}); err != nil {
+			return usagef("%s: %v", src.where("trust-proxy"), err)
+		}
+	}
+	if c.ProxyProtocol && len(c.TrustProxy) == 0 {
+		return src.bad("proxy-protocol", true, "--trust-proxy with it: nobody else is to send a PROXY header")
 	}
 	return nil
 }

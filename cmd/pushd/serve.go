@@ -16,6 +16,7 @@ import (
 
 	"github.com/pushd/pushd/conn"
 	"github.com/pushd/pushd/internal/dialect"
+	"github.com/pushd/pushd/internal/peers"
 	"github.com/pushd/pushd/internal/server"
 	"github.com/pushd/pushd/tuning"
 )
@@ -148,6 +149,10 @@ func (c *settings) server() (server.Config, error) {
 		open = append([]string{"demo.>"}, open...)
 	}
 	anonymous, err := dialect.ParsePatternList(open)
+	if err != nil {
+		return server.Config{}, err
+	}
+	proxies, err := peers.ParseNetworks(c.TrustProxy)
 	var origins []server.OriginPattern
 	for _, o := range c.AllowOrigin {
 		p, _ := server.ParseOriginPattern(o) // checked before
@@ -165,6 +170,12 @@ func (c *settings) server() (server.Config, error) {
 		Demo:      c.Demo,
 		DemoTape:  c.DemoTape,
 		Echo:      c.Echo,
+
+		TrustProxy:    proxies,
+		ProxyProtocol: c.ProxyProtocol,
+
+		MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
+		MaxHandshakesPerAddress:  c.MaxHandshakesPerAddress,
 
 		MaxHandshakes:    c.MaxHandshakes,
 		MaxMessage:       int(c.MaxMessage),

@@ -29,6 +29,12 @@ type settings struct {
 	AdminClientCa  string `placeholder:"FILE" help:"Whoever has a certificate of one of these may use the admin door."`
 	MetricsListen  string `placeholder:"ADDRESS" help:"Serve /metrics there too."`
 
+	TrustProxy    []string `placeholder:"NETWORK" help:"Proxies, such as 10.0.0.0/8, that are believed whom they say a connection is from, by X-Forwarded-For or Forwarded; not limited by address."`
+	ProxyProtocol bool     `help:"These begin each connection with a PROXY header, version 1 or 2."`
+
+	MaxConnectionsPerAddress int `default:"0" help:"Connections at once from one IPv4 address or IPv6 /64; 0 is any number."`
+	MaxHandshakesPerAddress  int `default:"0" help:"Handshakes a second from one; 0 is any number."`
+
 	MaxConnections   int  `default:"0" help:"Connections at once; 0 is what the open files limit allows."`
 	MaxHandshakes    int  `default:"${handshakes}" help:"Handshakes a second; 0 is any number. 20,000 a processor unless set."`
 	MaxMessage       size `default:"64KiB" help:"The longest message, in bytes."`
@@ -103,6 +109,9 @@ func (c *settings) check(src *sources) error {
 			return src.bad("allow-origin", o, "an origin such as https://app.example.com, https://*.example.com, null or *")
 		}
 	}
+	if err := c.checkProxies(src); err != nil {
+		return err
+	}
 	if !slices.Contains(logLevels, c.LogLevel) {
 		return src.bad("log-level", c.LogLevel, "debug, info, warn or error")
 	}
@@ -143,6 +152,8 @@ func (c *settings) checkRanges(src *sources) error {
 	}{
 		{"max-connections", int64(c.MaxConnections), 1, 1 << 26, "", "as many as open files allow", number},
 		{"max-handshakes", int64(c.MaxHandshakes), 1, 1 << 26, "", "any number", number},
+		{"max-connections-per-address", int64(c.MaxConnectionsPerAddress), 1, 1 << 26, "", "any number", number},
+		{"max-handshakes-per-address", int64(c.MaxHandshakesPerAddress), 1, 1 << 26, "", "any number", number},
 		{"max-message", int64(c.MaxMessage), 1, 16 << 20, "", "", bytes},
 		{"max-subscriptions", int64(c.MaxSubscriptions), 1, 1 << 20, "", "", number},
 		{"max-topics", int64(c.MaxTopics), 1, 1 << 30, "", "", number},

@@ -19,9 +19,9 @@ import (
 // headers are there X-Forwarded-For counts, since a client can send the other
 // through a proxy that knows one of them only.
 func (n Networks) Client(peer netip.Addr, xForwardedFor, forwarded [][]byte) netip.Addr {
-	list, last := xForwardedFor, lastAddress
+	list := xForwardedFor
 	if len(list) == 0 {
-		list, last = forwarded, lastElement
+		list = forwarded
 	}
 	for i := len(list) - 1; i >= 0; i-- {
 		for rest := list[i]; len(rest) > 0; {
@@ -29,7 +29,12 @@ func (n Networks) Client(peer netip.Addr, xForwardedFor, forwarded [][]byte) net
 				return peer
 			}
 			var node []byte
-			if node, rest = last(rest); node == nil {
+			if len(xForwardedFor) > 0 {
+				node, rest = lastAddress(rest)
+			} else {
+				node, rest = lastElement(rest)
+			}
+			if node == nil {
 				continue // an empty element, RFC 9110 section 5.6.1.2
 			}
 			addr, ok := parseNode(node)

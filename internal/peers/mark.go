@@ -36,4 +36,3 @@ func (m Mark) Named() bool { return m&named != 0 }
 
 func (m Mark) refused() bool { return m&(crowded|hasty) != 0 }
 func (m Mark) entry() uint32 { return uint32(m) & (1<<entryBits - 1) }
-func (m Mark) flags() Mark   { return m &^ (1<<entryBits - 1) }

@@ -25,6 +25,7 @@ func (s *Server) adminServer() *http.Server {
 	mux.HandleFunc("GET /v1/connections", s.listConnections)
 	mux.HandleFunc("DELETE /v1/connections/{id}", s.closeConnection)
 	mux.HandleFunc("POST /v1/connections/{id}/messages", s.pushOne)
+	mux.HandleFunc("GET /v1/addresses", s.listAddresses)
 	mux.HandleFunc("POST /v1/reload", s.answerReload)
 	s.operate(mux)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

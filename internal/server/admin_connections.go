@@ -3,10 +3,7 @@ package server
 import (
 	"cmp"
 	"net/http"
-	"net/netip"
 	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pushd/pushd/conn"
 	"github.com/pushd/pushd/internal/dialect"
@@ -26,8 +23,8 @@ type connBody struct {
 	handle conn.Handle
 }
 
-func connBodyOf(i connInfo) connBody {
-	b := connBody{i.Handle.String(), i.User, i.Dialect, peerAddress(i.FD), i.Opened.Milliseconds(), i.Topics, i.Subscriptions, i.Queued, i.Behind, i.Handle}
+func (s *Server) connBodyOf(i connInfo) connBody {
+	b := connBody{i.Handle.String(), i.User, i.Dialect, s.address(i), i.Opened.Milliseconds(), i.Topics, i.Subscriptions, i.Queued, i.Behind, i.Handle}
 	if b.Topics == nil {
 		b.Topics = []string{}
 	}
@@ -92,7 +89,7 @@ func (s *Server) connectionsByID(r *http.Request, w which, after *conn.Handle, l
 			page.Next = page.Connections[n-1].ID
 			return false
 		}
-		page.Connections = append(page.Connections, connBodyOf(i))
+		page.Connections = append(page.Connections, s.connBodyOf(i))
 		return true
 	})
 	if err != nil {
@@ -111,7 +108,7 @@ func (s *Server) connectionsByLag(r *http.Request, w which, limit int) (connPage
 	}
 	err := s.eachConnection(r.Context(), w, nil, func(i connInfo) bool {
 		if i.Behind > 0 || i.Queued > 0 {
-			page.Connections = append(page.Connections, connBodyOf(i))
+			page.Connections = append(page.Connections, s.connBodyOf(i))
 		}
 		if len(page.Connections) >= 2*limit {
 			most()
@@ -123,20 +120,4 @@ func (s *Server) connectionsByLag(r *http.Request, w which, limit int) (connPage
 	}
 	most()
 	return page, nil
-}
-
-// peerAddress returns where the other end of a socket is, or "" where it has
-// just gone.
-func peerAddress(fd int) string {
-	sa, err := unix.Getpeername(fd)
-	if err != nil {
-		return ""
-	}
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port)).String()
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port)).String()
-	}
-	return ""
 }

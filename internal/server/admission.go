@@ -30,9 +30,12 @@ func newAdmission(perSecond int) *rate.Limiter {
 // turnAway returns the refusal of somebody for whom there is no place now, or
 // nil. A request that is not good will be refused anyway, and takes none.
 func (s *Server) turnAway(c *conn.Conn, good bool) *conn.Refusal {
+	limited := tooManyFromThere(c)
 	switch {
 	case s.leaving.at(closing):
 		return s.leaving.refusal()
+	case limited != nil:
+		return limited
 	case c.OverLimit():
 		return later(dialect.CodeOverloaded, "the server has as many connections as it may", crowdedRetry)
 	case good && !s.admission.Allow():

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pushd/pushd/internal/dialect"
+	"github.com/pushd/pushd/internal/peers"
 )
 
 // Config is how a server is to be. The zero value of a field is its default
@@ -23,6 +24,12 @@ type Config struct {
 
 	Topics []TopicRule              // how topics are to be; the first that matches holds
 	Reload func() (Reloaded, error) // reads anew how they are to be; nil where there is nothing to read; called by one goroutine at a time
+
+	TrustProxy    peers.Networks // believed whom they say a connection is from, and not limited by address
+	ProxyProtocol bool           // these begin each connection with a PROXY header
+
+	MaxConnectionsPerAddress int // of an IPv4 address or IPv6 /64; 0: any number
+	MaxHandshakesPerAddress  int // a second; 0: any number
 
 	AdminTokens []string // the bearer tokens of the admin door, any of which will do; none asks for none
 	AdminTLS    AdminTLS

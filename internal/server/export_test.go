@@ -64,7 +64,7 @@ func PageBody(ctx context.Context, read, rest string) string {
 	ended := make(chan error, 1)
 	go func() { ended <- serveHTTP(ctx, p.server, p) }()
 	defer func() { stop(); <-ended }()
-	p.take(fds[1], []byte(read))
+	p.take(given{fds[1], []byte(read), func() {}})
 	unix.Write(fds[0], []byte(rest))
 	return <-body
 }
@@ -80,7 +80,7 @@ func ClosePagesWhileTaking(n int) int64 {
 			if err != nil {
 				panic(err)
 			}
-			p.take(fd, nil)
+			p.take(given{fd, nil, func() {}})
 		}
 	})
 	both.Go(func() { p.Close() })

@@ -21,6 +21,7 @@ var openings = sync.Pool{New: func() any { return new(opening) }}
 
 // Request implements conn.Handler.
 func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
+	h.countClient(c, r)
 	switch path := r.Path(r.Bytes); {
 	case string(path) == "/ws":
 	case h.cfg.Echo && string(path) == echoPath:
@@ -30,7 +31,7 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		h.refuse(&conn.Refusal{Status: http.StatusNotFound, Code: dialect.CodeNotFound, Message: "nothing is at " + string(path) + "; WebSockets are at /ws"}, p)
 		return
 	default:
-		h.page(r, p)
+		h.page(c, r, p)
 		return
 	}
 	refusal := r.CheckUpgrade(r.Bytes)
@@ -94,11 +95,19 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 // mustBeTold reports whether a refusal is not the fault of the request as such:
 // its sender would come back with the same.
 func mustBeTold(r *conn.Refusal) bool {
-	return r.Status == http.StatusForbidden || r.Status == http.StatusConflict || r.Status == http.StatusServiceUnavailable
+	switch r.Status {
+	case http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return true
+	}
+	return false
 }
 
 // page hands the request to net/http.
-func (h handler) page(r *conn.Request, p *conn.Post) {
+func (h handler) page(c *conn.Conn, r *conn.Request, p *conn.Post) {
+	if refusal := tooManyFromThere(c); refusal != nil {
+		h.refuse(refusal, p)
+		return
+	}
 	if h.pages.full() {
 		h.refuse(refusePage, p)
 		return

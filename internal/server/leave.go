@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,15 +97,18 @@ func (l *leaving) refusal() *conn.Refusal {
 // later refuses those who may come back after a time.
 func later(code, message string, retry time.Duration) *conn.Refusal {
 	seconds := int((retry + time.Second - 1) / time.Second)
-	return &conn.Refusal{Status: http.StatusServiceUnavailable, Code: code, Message: message, RetryAfter: max(1, seconds)}
+	return &conn.Refusal{Status: dialect.HTTPStatus(code), Code: code, Message: message, RetryAfter: max(1, seconds)}
 }
 
 // closeOfLater is later's refusal as a close frame, which can say it by the
 // millisecond: at some moment in the last of the seconds.
 func closeOfLater(r *conn.Refusal) (ws.StatusCode, string) {
 	code := dialect.CloseTryAgainLater
-	if r.Code == dialect.CodeDraining {
+	switch r.Code {
+	case dialect.CodeDraining:
 		code = dialect.CloseRestart
+	case dialect.CodeRateLimited:
+		code = dialect.CloseRateLimited
 	}
 	return code, dialect.RetryReason(time.Duration(r.RetryAfter)*time.Second - rand.N(time.Second))
 }

@@ -38,6 +38,9 @@ var (
 	descAcceptPauses  = desc("accept_pauses_total", "Times that accept(2) failed, for want of descriptors as a rule, and was left alone for a moment.")
 	descShardConns    = desc("shard_connections", "Connections of a shard.", "shard")
 	descImbalance     = desc("shard_imbalance_ratio", "How far the fullest shard is above the mean: max/mean-1.")
+	descAddresses     = desc("addresses", "Addresses that connections are counted by.")
+	descAddressFull   = desc("address_refusals_total", "Connections refused, or closed at once, because of how many came from their address, by the limit.", "limit")
+	descUncounted     = desc("connections_uncounted_total", "Connections that came when the table of addresses was full: counted together, and not limited.")
 	descUpgrades      = desc("upgrades_total", "Handshakes, by ok or the error code of the refusal.", "result")
 	descCloses        = desc("closes_total", "WebSockets closed, by close code; 1006 for none, other for codes that are not in the protocol.", "code")
 	descPings         = desc("pings_sent_total", "Keep-alive pings sent.")
@@ -115,6 +118,7 @@ func (c collector) collectEngine(m metrics) {
 	m.gauge(descConnections, float64(c.engine.Live()))
 	m.counter(descAccepted, stats.Accepted.Load())
 	m.counter(descTurnedAway, stats.Turned.Load())
+	c.collectPeers(m)
 	m.counter(descAcceptPauses, stats.AcceptPauses.Load())
 	m.counter(descCallPanics, stats.Panics.Load())
 	m.gauge(descOutput, float64(stats.QueuedBytes.Load()))
@@ -122,6 +126,14 @@ func (c collector) collectEngine(m metrics) {
 	c.counts.upgrades.each(func(result string, n uint64) { m.counter(descUpgrades, n, result) })
 	c.counts.closes.each(func(code string, n uint64) { m.counter(descCloses, n, code) })
 	m.gauge(descPages, float64(c.pages.live.Load()))
+}
+
+func (c collector) collectPeers(m metrics) {
+	stats := c.peers.Stats()
+	m.gauge(descAddresses, float64(stats.Addresses))
+	m.counter(descAddressFull, stats.Crowded, "connections")
+	m.counter(descAddressFull, stats.Hasty, "handshakes")
+	m.counter(descUncounted, stats.Overflow)
 }
 
 func (c collector) collectShards(m metrics) {

@@ -222,14 +222,18 @@ func closeLabel(code ws.StatusCode) string {
 }
 
 // HandOff implements conn.Owner. Those that asked at once may be more than there
-// are places: the handler could not know.
-func (o *owner) HandOff(_ *conn.Conn, fd int, read []byte) {
-	if o.pages.take(fd, read) {
+// are places: the handler could not know. Who is handed over is counted for its
+// address until it is closed.
+func (o *owner) HandOff(c *conn.Conn, fd int, read []byte) {
+	from := c.From
+	c.From = 0
+	if o.pages.take(given{fd, read, func() { o.peers.Leave(from) }}) {
 		return
 	}
 	o.counts.upgrades.add(refusePage.Code)
 	unix.Write(fd, refusePage.Append(nil)) // the first that is written: there is room
 	unix.Close(fd)
+	o.peers.Leave(from)
 }
 
 // Work implements conn.Owner.
@@ -266,6 +270,7 @@ type connInfo struct {
 	Dialect       string
 	Opened        time.Duration // ago
 	FD            int           // valid during the call
+	From          uint32        // mark of its address, valid during the call
 	Queued        int           // bytes of its own output that have not left
 	Topics        []string      // the first few
 	Subscriptions int
@@ -278,7 +283,7 @@ const shownTopics = 10
 // It returns the slot to go on with, and whether there are more.
 func (o *owner) inspect(from uint32, limit int, f func(connInfo)) (next uint32, more bool) {
 	return o.shard.Each(from, limit, func(c *conn.Conn, i conn.Info) {
-		info := connInfo{Handle: i.Handle, Dialect: kindName(c.Kind), Opened: i.Opened, FD: i.FD, Queued: i.Queued}
+		info := connInfo{Handle: i.Handle, Dialect: kindName(c.Kind), Opened: i.Opened, FD: i.FD, From: c.From, Queued: i.Queued}
 		o.audience.Topics(*list(c), func(topic string, behind uint64) bool {
 			if info.Subscriptions++; len(info.Topics) < shownTopics {
 				info.Topics = append(info.Topics, topic)

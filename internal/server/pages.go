@@ -35,6 +35,7 @@ type pages struct {
 type given struct {
 	fd   int
 	read []byte
+	done func() // to be called when it is closed
 }
 
 func newPages(s *Server) (*pages, error) {
@@ -77,12 +78,12 @@ func (p *pages) full() bool { return p.live.Load() >= p.max }
 
 // take takes a connection, unless there are as many as may be. It does not wait:
 // given has room for all of them.
-func (p *pages) take(fd int, read []byte) bool {
+func (p *pages) take(g given) bool {
 	if p.live.Add(1) > p.max {
 		p.live.Add(-1)
 		return false
 	}
-	p.given <- given{fd, read}
+	p.given <- g
 	select {
 	case <-p.closed: // perhaps after Close has looked
 		p.empty()
@@ -102,12 +103,18 @@ func (p *pages) Accept() (net.Conn, error) {
 			c, err := net.FileConn(f) // a duplicate
 			f.Close()
 			if err != nil {
-				p.live.Add(-1)
+				p.leave(g)
 				continue
 			}
-			return &pageConn{Conn: c, read: g.read, pages: p}, nil
+			return &pageConn{Conn: c, given: g, pages: p}, nil
 		}
 	}
+}
+
+// leave frees the place of what has been closed.
+func (p *pages) leave(g given) {
+	p.live.Add(-1)
+	g.done()
 }
 
 // empty closes what nobody will accept any more.
@@ -116,7 +123,7 @@ func (p *pages) empty() {
 		select {
 		case g := <-p.given:
 			unix.Close(g.fd)
-			p.live.Add(-1)
+			p.leave(g)
 		default:
 			return
 		}
@@ -136,7 +143,7 @@ func (p *pages) Addr() net.Addr { return &net.TCPAddr{} }
 // pageConn is a connection of which a part was read already.
 type pageConn struct {
 	net.Conn
-	read  []byte
+	given
 	pages *pages
 	once  sync.Once
 }
@@ -155,6 +162,7 @@ func (c *pageConn) Read(b []byte) (int, error) {
 func (c *pageConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
 func (c *pageConn) Close() error {
-	c.once.Do(func() { c.pages.live.Add(-1) })
-	return c.Conn.Close()
+	err := c.Conn.Close()
+	c.once.Do(func() { c.pages.leave(c.given) })
+	return err
 }

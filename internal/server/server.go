@@ -18,6 +18,7 @@ import (
 	"github.com/pushd/pushd/conn"
 	"github.com/pushd/pushd/internal/demo"
 	"github.com/pushd/pushd/internal/dialect"
+	"github.com/pushd/pushd/internal/peers"
 	"github.com/pushd/pushd/netpoll"
 	"github.com/pushd/pushd/pool"
 )
@@ -30,6 +31,7 @@ type Server struct {
 	workers *pool.Workers
 	owners  []*owner // by shard
 	counts  counts
+	peers   *peers.Table
 	reloads reloads
 	pages   *pages
 	demo    demo.Config // what the demo shows, if there is one
@@ -47,6 +49,7 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg.withDefaults(), leaving: leaving{hurry: make(chan struct{})}, admission: newAdmission(cfg.MaxHandshakes)}
 	s.origins = origins{allowed: s.cfg.Origins, local: s.cfg.Dev, log: s.cfg.Logger}
+	s.peers = peers.New(peers.Config{Trusted: cfg.TrustProxy, Connections: cfg.MaxConnectionsPerAddress, Handshakes: cfg.MaxHandshakesPerAddress})
 	s.reloads.lastOK.Store(time.Now().UnixNano())
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -82,6 +85,8 @@ func (s *Server) open() (err error) {
 		NewOwner:         s.newOwner,
 		Workers:          s.workers,
 		Logger:           cfg.Logger,
+		Peers:            s.peers,
+		Preface:          s.preface(),
 		Shards:           cfg.Shards,
 		MaxConns:         cfg.MaxConnections,
 		MaxQueued:        cfg.QueueTotal,
