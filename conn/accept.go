@@ -6,8 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/pushd/pushd/internal/sys"
 	"github.com/pushd/pushd/netpoll"
 )
 
@@ -94,7 +93,7 @@ func (e *Engine) arm(fd int, from netip.Addr) {
 	if c == nil {
 		e.stats.Turned.Add(1)
 		e.live.Add(-1)
-		unix.Close(fd)
+		sys.Close(fd)
 		return
 	}
 	s.live.Add(1)

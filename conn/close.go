@@ -5,6 +5,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/internal/sys"
 )
 
 // closing is a close that is to begin when the shard's goroutine is back in its
@@ -80,13 +82,17 @@ func (s *Shard) settle(c *Conn) {
 	}
 	if (!w.has(open) || c.flags&failed != 0) && c.flags&shut == 0 {
 		c.flags |= shut
-		unix.Shutdown(int(c.fd), unix.SHUT_WR)
+		if sys.Fail(sys.CallShutdown, int(c.fd)) == nil {
+			unix.Shutdown(int(c.fd), unix.SHUT_WR)
+		}
 	}
 }
 
 // reset makes the coming close(2) a reset: the peer had its time.
 func (s *Shard) reset(c *Conn) {
-	unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	if sys.Fail(sys.CallSetsockopt, int(c.fd)) == nil {
+		unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
 	s.release(c)
 }
 
@@ -112,7 +118,7 @@ func (s *Shard) free(c *Conn) {
 	}
 	if c.fd >= 0 {
 		s.poller.Delete(int(c.fd))
-		unix.Close(int(c.fd))
+		sys.Close(int(c.fd))
 	}
 	s.table.due(c.slot).Store(0)
 	s.engine.cfg.Peers.Leave(c.From)

@@ -4,7 +4,7 @@ import (
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
-	"github.com/pushd/pushd/internal/rawio"
+	"github.com/pushd/pushd/internal/sys"
 )
 
 // output is a connection's own output: the frame under way, control frames,
@@ -52,7 +52,7 @@ func (s *Shard) Write(slot uint32, a, b []byte) (n int, o Outcome) {
 // blocked (rule S4).
 func (s *Shard) write(c *Conn, b []byte) (n int, o Outcome) {
 	for cleared := false; ; {
-		m, err := rawio.Write(int(c.fd), b[n:])
+		m, err := sys.Write(int(c.fd), b[n:])
 		if m > 0 {
 			n += m
 			s.stats.BytesWritten.Add(uint64(m))

@@ -7,6 +7,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/internal/sys"
 )
 
 const (
@@ -95,7 +97,7 @@ func (s *Shard) read(w *scratch, c *Conn, p *Post) (again bool) {
 		}
 	}
 	for budget := readBudget; ; {
-		n, err := unix.Read(int(c.fd), w.buf[:])
+		n, err := sys.Read(int(c.fd), w.buf[:])
 		switch {
 		case err == unix.EINTR:
 			continue

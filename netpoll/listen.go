@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/internal/sys"
 )
 
 // ListenConfig is what a listening socket and the connections from it are given. The zero value is useful.
@@ -123,7 +125,7 @@ func (lc ListenConfig) open(sa unix.Sockaddr, options ...option) (*Listener, err
 	}
 	l.fd = fd
 	if err := lc.start(l, sa, options); err != nil {
-		return nil, errors.Join(err, unix.Close(fd))
+		return nil, errors.Join(err, sys.Close(fd))
 	}
 	return l, nil
 }
@@ -147,7 +149,11 @@ func (lc ListenConfig) start(l *Listener, sa unix.Sockaddr, options []option) er
 	if backlog <= 0 {
 		backlog = math.MaxInt32 // listen(2): a larger one is silently cut down to somaxconn
 	}
-	if err := unix.Listen(l.fd, backlog); err != nil {
+	err := sys.Fail(sys.CallListen, l.fd)
+	if err == nil {
+		err = unix.Listen(l.fd, backlog)
+	}
+	if err != nil {
 		return os.NewSyscallError("listen", err)
 	}
 	bound, err := unix.Getsockname(l.fd)

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/internal/sys"
 )
 
 // ErrWouldBlock is what Accept returns when no connection is waiting. It wraps EAGAIN.
@@ -51,7 +53,10 @@ func (l *Listener) Accept() (fd int, from netip.Addr, err error) {
 		return -1, netip.Addr{}, ErrClosed
 	}
 	for {
-		fd, from, err := accept(l.fd)
+		fd, from, err := -1, netip.Addr{}, sys.Fail(sys.CallAccept, l.fd)
+		if err == nil {
+			fd, from, err = accept(l.fd)
+		}
 		if err == nil {
 			err = l.prepare(fd)
 		}
@@ -76,7 +81,7 @@ func Peer(fd int) (netip.AddrPort, error) { return peer(fd) }
 func (l *Listener) prepare(fd int) error {
 	for _, o := range l.perConn {
 		if err := o.set(fd); err != nil {
-			_ = unix.Close(fd)
+			_ = sys.Close(fd)
 			if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ECONNRESET) {
 				return unix.ECONNABORTED
 			}
@@ -101,7 +106,7 @@ func (l *Listener) Close() error {
 			unlinked = err
 		}
 	}
-	return errors.Join(unlinked, os.NewSyscallError("close", unix.Close(l.fd)))
+	return errors.Join(unlinked, closeFD("listener", l.fd))
 }
 
 // NetListener turns the socket into a net.Listener for code that wants goroutines, net/http above all. The Listener is

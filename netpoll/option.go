@@ -4,6 +4,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/internal/sys"
 )
 
 // option is one setsockopt(2) of an int.
@@ -13,7 +15,11 @@ type option struct {
 }
 
 func (o option) set(fd int) error {
-	return os.NewSyscallError("setsockopt "+o.name, unix.SetsockoptInt(fd, o.level, o.opt, o.value))
+	err := sys.Fail(sys.CallSetsockopt, fd)
+	if err == nil {
+		err = unix.SetsockoptInt(fd, o.level, o.opt, o.value)
+	}
+	return os.NewSyscallError("setsockopt "+o.name, err)
 }
 
 func v6only(value int) option {
@@ -26,4 +32,14 @@ func sendBuffer(bytes int) option {
 
 func noDelay() option {
 	return option{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}
+}
+
+// closeFD closes fd, named what in errors. A close that a signal interrupts has closed it all the same, on Linux and FreeBSD:
+// again it could close another's.
+func closeFD(what string, fd int) error {
+	err := sys.Close(fd)
+	if err == unix.EINTR {
+		return nil
+	}
+	return os.NewSyscallError("close "+what, err)
 }

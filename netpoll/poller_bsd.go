@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/internal/sys"
 )
 
 // queue is a kqueue(2) with an EVFILT_USER in it for wake-ups.
@@ -34,7 +36,7 @@ func (q *queue) open() (err error) {
 	}
 	q.handles = make(map[int]uint64)
 	if err := q.change(kevent(wakeIdent, unix.EVFILT_USER, unix.EV_ADD|unix.EV_CLEAR)); err != nil {
-		_ = unix.Close(q.kqueue)
+		_ = sys.Close(q.kqueue)
 		return err
 	}
 	return nil
@@ -148,5 +150,5 @@ func (q *queue) wake() error {
 }
 
 func (q *queue) close() error {
-	return os.NewSyscallError("close kqueue", unix.Close(q.kqueue))
+	return closeFD("kqueue", q.kqueue)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/internal/sys"
 )
 
 // queue is an epoll(7) instance with an eventfd(2) in it for wake-ups.
@@ -16,13 +18,17 @@ type queue struct {
 }
 
 func (q *queue) open() (err error) {
-	q.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err = sys.Fail(sys.CallEpollCreate, -1); err == nil {
+		q.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	}
 	if err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
-	q.wakeup, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err = sys.Fail(sys.CallEventfd, -1); err == nil {
+		q.wakeup, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	}
 	if err != nil {
-		return errors.Join(os.NewSyscallError("eventfd", err), unix.Close(q.epoll))
+		return errors.Join(os.NewSyscallError("eventfd", err), sys.Close(q.epoll))
 	}
 	// Edge-triggered, the eventfd need never be read: each write is a new edge, and at one write a nanosecond its
 	// counter lasts for 584 years.
@@ -50,14 +56,14 @@ func (q *queue) remove(fd int) error {
 // control stores the handle in the eight bytes of epoll_data_t, which x/sys names Fd and Pad.
 func (q *queue) control(op, fd int, events uint32, handle uint64) error {
 	event := unix.EpollEvent{Events: events, Fd: int32(uint32(handle)), Pad: int32(uint32(handle >> 32))}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(q.epoll, op, fd, &event))
+	return os.NewSyscallError("epoll_ctl", sys.EpollCtl(q.epoll, op, fd, &event))
 }
 
 func (q *queue) wait(events []Event, timeout time.Duration) (n int, woken bool, err error) {
 	if len(q.raw) < len(events) {
 		q.raw = make([]unix.EpollEvent, len(events))
 	}
-	ready, err := unix.EpollWait(q.epoll, q.raw[:len(events)], milliseconds(timeout))
+	ready, err := sys.EpollWait(q.epoll, q.raw[:len(events)], milliseconds(timeout))
 	if err == unix.EINTR {
 		return 0, false, nil
 	}
@@ -99,7 +105,10 @@ var one = []byte{1, 0, 0, 0, 0, 0, 0, 0}
 
 func (q *queue) wake() error {
 	for {
-		_, err := unix.Write(q.wakeup, one)
+		err := sys.Fail(sys.CallWake, q.wakeup)
+		if err == nil {
+			_, err = unix.Write(q.wakeup, one)
+		}
 		if err != unix.EINTR {
 			return os.NewSyscallError("write to eventfd", err)
 		}
@@ -108,7 +117,7 @@ func (q *queue) wake() error {
 
 func (q *queue) close() error {
 	return errors.Join(
-		os.NewSyscallError("close eventfd", unix.Close(q.wakeup)),
-		os.NewSyscallError("close epoll", unix.Close(q.epoll)),
+		closeFD("eventfd", q.wakeup),
+		closeFD("epoll", q.epoll),
 	)
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/internal/sys"
 )
 
 // darwinNotSentLowat is TCP_NOTSENT_LOWAT of macOS; FreeBSD has none.
@@ -56,7 +58,7 @@ func prepared(call string, open func() (int, error)) (int, error) {
 		return -1, os.NewSyscallError(call, err)
 	}
 	if err := unix.SetNonblock(fd, true); err != nil {
-		return -1, errors.Join(os.NewSyscallError("setnonblock", err), unix.Close(fd))
+		return -1, errors.Join(os.NewSyscallError("setnonblock", err), sys.Close(fd))
 	}
 	return fd, nil
 }

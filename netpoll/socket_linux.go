@@ -6,9 +6,14 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pushd/pushd/internal/sys"
 )
 
 func socket(family int) (int, error) {
+	if err := sys.Fail(sys.CallSocket, -1); err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	return fd, os.NewSyscallError("socket", err)
 }
