@@ -1,11 +1,13 @@
 package conn_test
 
 import (
+	"io"
 	"net"
 	"runtime"
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -159,3 +161,24 @@ func BenchmarkEngineUpgrade(b *testing.B) {
 
 // TestConnSize: what every connection takes is a published figure.
 func TestConnSize(t *testing.T) { require.EqualValues(t, 72, conn.ConnSize) }
+
+// BenchmarkWrite writes a frame of 132 bytes to each of 16 sockets whose peers read.
+func BenchmarkWrite(b *testing.B) {
+	s := serve(b, conn.Config{Shards: 1}, hooks{quiet: true})
+	for range 16 {
+		c := s.open(b)
+		require.NoError(b, c.SetDeadline(time.Time{}))
+		go io.Copy(io.Discard, c.r)
+	}
+	shard, frame := s.Shards()[0], serverFrame(ws.OpBinary, string(make([]byte, 128)))
+	b.ReportAllocs()
+	on(shard, func() {
+		for b.Loop() {
+			for slot := range uint32(16) {
+				if n, outcome := shard.Write(slot, frame, nil); outcome == conn.Blocked && n > 0 {
+					shard.Keep(slot, frame[n:])
+				}
+			}
+		}
+	})
+}
