@@ -34,6 +34,7 @@ func (e *Engine) accept(ctx context.Context, listeners []*netpoll.Listener) erro
 	events := make([]netpoll.Event, 16)
 	more := make([]bool, len(listeners)) // edges come once: who has not been drained yet
 	wait := time.Duration(-1)
+	var failing time.Time // since when accept(2) fails
 	for ctx.Err() == nil {
 		n, err := poller.Wait(events, wait)
 		if err != nil {
@@ -43,6 +44,7 @@ func (e *Engine) accept(ctx context.Context, listeners []*netpoll.Listener) erro
 			more[ev.Handle] = true
 		}
 		wait = -1
+		var failed error
 		for i, l := range listeners {
 			if !more[i] {
 				continue
@@ -55,10 +57,23 @@ func (e *Engine) accept(ctx context.Context, listeners []*netpoll.Listener) erro
 			case errors.Is(err, netpoll.ErrClosed):
 				return err
 			default: // EMFILE and ENFILE above all; accept(2) names a dozen others that pass
-				more[i], wait = true, acceptPause
-				e.stats.AcceptPauses.Add(1)
-				e.log.Warn("accept pauses", "err", err, "connections", e.Live(), "pause", acceptPause)
+				more[i], wait, failed = true, 0, err
 			}
+		}
+		switch {
+		case failed != nil:
+			e.stats.AcceptPauses.Add(1)
+			if failing.IsZero() {
+				failing = time.Now()
+				e.log.Warn("accept fails: newcomers wait", "err", failed, "connections", e.Live(), "again every", acceptPause)
+			}
+			select { // and not in the poller, which each newcomer would wake
+			case <-time.After(acceptPause):
+			case <-ctx.Done():
+			}
+		case !failing.IsZero():
+			e.log.Warn("accept works again", "after", time.Since(failing).Round(acceptPause), "connections", e.Live())
+			failing = time.Time{}
 		}
 	}
 	for _, l := range listeners {

@@ -104,6 +104,35 @@ func TestFaultsRandom(t *testing.T) {
 	require.Less(t, died.Load(), int64(visits/2), "too few have lived to tell anything")
 }
 
+// TestFaultsAcceptPauses: while there are no descriptors newcomers wait, however many come; then they are served.
+func TestFaultsAcceptPauses(t *testing.T) {
+	var exhausted atomic.Bool
+	exhausted.Store(true)
+	plan := sys.Inject(func(at sys.At) unix.Errno {
+		if at.Call == sys.CallAccept && exhausted.Load() {
+			return unix.EMFILE
+		}
+		return 0
+	})
+	defer plan.End()
+	s := serve(t, conn.Config{Shards: 1}, hooks{})
+	began := time.Now()
+	var waiting []*client
+	for range 100 {
+		waiting = append(waiting, s.dial(t))
+		time.Sleep(2 * time.Millisecond) // each comes as an edge of its own
+	}
+	most := time.Since(began)/(100*time.Millisecond) + 2
+	require.LessOrEqual(t, s.Stats().AcceptPauses.Load(), uint64(most), "accept(2) was tried for every newcomer")
+	require.LessOrEqual(t, len(plan.Given()), int(most))
+	require.Zero(t, s.Live())
+	exhausted.Store(false)
+	for _, c := range waiting {
+		c.upgrade().leave()
+	}
+	require.EqualValues(t, 100, s.Stats().Accepted.Load())
+}
+
 // counting echoes, and tells everybody numbers, each one more than the last that this connection was told.
 func counting(shards int) hooks {
 	type listener struct{ next int }
