@@ -55,6 +55,10 @@ type Config struct {
 	Ping             func(*Conn) []byte // the frame that pings a connection; nil: an empty ping
 	IdleTimeout      time.Duration      // closes what sends nothing for as long, pongs included; 0: never
 
+	MaxMessageRate int                            // messages and control frames, but for pongs, that a WebSocket may send in a second; 0: 1,000; negative: any number
+	MaxByteRate    int                            // and bytes; 0: 4 MiB, or four times MaxMessage if that is more; negative: any number
+	TooFast        func() (ws.StatusCode, string) // code and reason that who exceeds them is closed with; nil: 1008. Any worker calls it
+
 	LeaveOver time.Duration                  // how long it takes, when Run is to end, until the last is told; 0: all are at once
 	Farewell  func() (ws.StatusCode, string) // code and reason that a connection is then closed with; nil: 1001. Any shard calls it
 }
@@ -67,6 +71,11 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxMessage, 64<<10)
 	setDefault(&c.HandshakeTimeout, 5*time.Second)
 	setDefault(&c.CloseTimeout, 5*time.Second)
+	setDefault(&c.MaxMessageRate, 1000)
+	setDefault(&c.MaxByteRate, max(4<<20, 4*c.MaxMessage))
+	if c.TooFast == nil {
+		c.TooFast = tooFast
+	}
 	if c.Buffers == nil {
 		c.Buffers = pool.NewBuffers(pool.BuffersConfig{})
 	}
@@ -122,6 +131,9 @@ type EngineStats struct {
 	Panics       atomic.Uint64
 	QueuedBytes  atomic.Int64  // connections' own output that has not left
 	Cut          atomic.Uint64 // connections cut off because QueuedBytes was at MaxQueued
+
+	TooManyMessages atomic.Uint64 // connections closed for MaxMessageRate
+	TooManyBytes    atomic.Uint64 // and for MaxByteRate
 }
 
 // New returns an engine that does not run yet.

@@ -257,3 +257,16 @@ func CloseFrame(code ws.StatusCode, reason string) []byte { return new(Shard).cl
 
 // ConnSize is how many bytes a slot takes.
 const ConnSize = unsafe.Sizeof(Conn{})
+
+// Metered returns how many connections the shard counts the words of.
+func (s *Shard) Metered() int {
+	s.meters.mu.Lock()
+	defer s.meters.mu.Unlock()
+	return len(s.meters.of)
+}
+
+// Second returns the second of the shard's clock.
+func (s *Shard) Second() uint32 { return s.tick.Load() / second }
+
+// SlotSize returns what a connection that sleeps takes.
+func SlotSize() uintptr { return unsafe.Sizeof(Conn{}) }

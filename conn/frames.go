@@ -61,6 +61,9 @@ func (s *Shard) frames(w *scratch, c *Conn, in *input, p *Post, closing bool) {
 		if int64(len(b)-size) < h.Length {
 			return
 		}
+		if h.OpCode != ws.OpPong { // which we have asked for
+			w.said.messages++
+		}
 		payload := b[size : size+int(h.Length)]
 		in.at += size + int(h.Length)
 		ws.Cipher(payload, h.Mask, 0)

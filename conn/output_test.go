@@ -123,7 +123,7 @@ func stuffed(t *testing.T, s *server) (c *client, wrote chan int) {
 }
 
 func TestPaused(t *testing.T) {
-	s := serve(t, conn.Config{Shards: 1, CloseTimeout: never}, hooks{listen: narrow})
+	s := serve(t, conn.Config{Shards: 1, CloseTimeout: never, MaxMessageRate: -1}, hooks{listen: narrow})
 	t.Run("is read again later", func(t *testing.T) {
 		c, wrote := stuffed(t, s)
 		require.Less(t, s.queued(), int64(32<<10), "what is queued is bounded")

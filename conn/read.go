@@ -24,6 +24,7 @@ type scratch struct {
 	reader bytes.Reader
 	req    Request
 	batch  [readyBatch]*Conn
+	said   meter // by the connection that is served
 }
 
 // workLoop takes connections from the ready list until it is empty. It runs on
@@ -80,7 +81,11 @@ func (s *Shard) serveSafely(w *scratch, c *Conn, p *Post) (again bool) {
 			again = true // what has come since is read, if only to be discarded
 		}
 	}()
-	return s.read(w, c, p)
+	w.said = meter{}
+	since := c.lastRead.Load()
+	again = s.read(w, c, p)
+	s.charge(w, c, p, since)
+	return again
 }
 
 // read parses what is left from before and then what the socket has, until it
@@ -109,6 +114,7 @@ func (s *Shard) read(w *scratch, c *Conn, p *Post) (again bool) {
 		}
 		c.lastRead.Store(s.tick.Load())
 		s.stats.BytesRead.Add(uint64(n))
+		w.said.bytes += n
 		if !discard {
 			if c.in == nil {
 				w.in.buf, w.in.at = w.buf[:n], 0

@@ -129,6 +129,16 @@ func (s *server) lastCode() ws.StatusCode {
 	return s.codes[len(s.codes)-1]
 }
 
+// lastCodeOr0 is lastCode, or 0 where there is none yet.
+func (s *server) lastCodeOr0() ws.StatusCode {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.codes) == 0 {
+		return 0
+	}
+	return s.codes[len(s.codes)-1]
+}
+
 // await polls until done, and fails where that takes too long.
 func await(tb testing.TB, what string, done func() bool) {
 	tb.Helper()

@@ -51,9 +51,10 @@ type Shard struct {
 	live   atomic.Int64 // connections
 	stats  ShardStats
 
-	ready readyList
-	owed  atomic.Bool // a worker could not be had
-	work  func()      // workLoop; kept, so that starting one allocates nothing
+	ready  readyList
+	meters meters
+	owed   atomic.Bool // a worker could not be had
+	work   func()      // workLoop; kept, so that starting one allocates nothing
 
 	entries atomic.Uint32 // stack of linked slots: slot plus one
 	todo    uint32        // those taken from it, in order

@@ -179,6 +179,8 @@ func (c *settings) server() (server.Config, error) {
 
 		MaxHandshakes:    c.MaxHandshakes,
 		MaxMessage:       int(c.MaxMessage),
+		MaxMessageRate:   cmp.Or(c.MaxMessageRate, -1),
+		MaxByteRate:      cmp.Or(int(c.MaxByteRate), -1),
 		MaxSubscriptions: c.MaxSubscriptions,
 		MaxTopics:        c.MaxTopics,
 		MaxUsers:         c.MaxUsers,

@@ -38,6 +38,8 @@ type settings struct {
 	MaxConnections   int  `default:"0" help:"Connections at once; 0 is what the open files limit allows."`
 	MaxHandshakes    int  `default:"${handshakes}" help:"Handshakes a second; 0 is any number. 20,000 a processor unless set."`
 	MaxMessage       size `default:"64KiB" help:"The longest message, in bytes."`
+	MaxMessageRate   int  `default:"1000" help:"Messages and control frames of one connection in a second; 0 is any number. With --dev 0."`
+	MaxByteRate      size `default:"4MiB" help:"Bytes that one connection may send in a second; 0 is any number. With --dev 0."`
 	MaxSubscriptions int  `default:"128" help:"Subscriptions of one connection."`
 	MaxTopics        int  `default:"100000" help:"Topics at once, but for those of users."`
 	MaxUsers         int  `default:"1000000" help:"Topics of users at once."`
@@ -126,6 +128,12 @@ func (c *settings) relax(src *sources) {
 	if !src.isSet("listen") {
 		c.Listen = "127.0.0.1:8080"
 	}
+	if c.Dev && !src.isSet("max-message-rate") {
+		c.MaxMessageRate = 0
+	}
+	if c.Dev && !src.isSet("max-byte-rate") {
+		c.MaxByteRate = 0
+	}
 	if !src.isSet("drain-delay") {
 		c.DrainDelay = 0
 	}
@@ -155,6 +163,8 @@ func (c *settings) checkRanges(src *sources) error {
 		{"max-connections-per-address", int64(c.MaxConnectionsPerAddress), 1, 1 << 26, "", "any number", number},
 		{"max-handshakes-per-address", int64(c.MaxHandshakesPerAddress), 1, 1 << 26, "", "any number", number},
 		{"max-message", int64(c.MaxMessage), 1, 16 << 20, "", "", bytes},
+		{"max-message-rate", int64(c.MaxMessageRate), 1, 1 << 26, "", "any number", number},
+		{"max-byte-rate", int64(c.MaxByteRate), int64(c.MaxMessage), 1 << 40, "max-message", "any number", bytes},
 		{"max-subscriptions", int64(c.MaxSubscriptions), 1, 1 << 20, "", "", number},
 		{"max-topics", int64(c.MaxTopics), 1, 1 << 30, "", "", number},
 		{"max-users", int64(c.MaxUsers), 1, 1 << 30, "", "", number},

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/gobwas/ws"
 	"golang.org/x/time/rate"
 
 	"github.com/pushd/pushd/conn"
@@ -16,7 +17,14 @@ const (
 	// rushSpread is the time over which those come back who came too many at
 	// once.
 	rushSpread = 10 * time.Second
+	// fastRetry is when somebody who said too much in a second may come back, at the earliest.
+	fastRetry = 5 * time.Second
 )
+
+// tooFast is what those are told who say too much in a second.
+func tooFast() (ws.StatusCode, string) {
+	return dialect.CloseRateLimited, dialect.RetryReason(jitter(fastRetry))
+}
 
 // newAdmission lets so many a second in, 0 for any number; of those that come in
 // one moment a tenth of that.

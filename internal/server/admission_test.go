@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,4 +63,50 @@ func TestHandshakeLimit(t *testing.T) {
 	}
 	m := d.scrape(d.base + "/metrics")
 	require.Greater(t, m[`pushd_upgrades_total{result="overloaded"}`], 0.0)
+}
+
+// Who says too much in a second is closed, told when to return, and counted. With --dev nobody is.
+func TestRateLimit(t *testing.T) {
+	for _, c := range []struct {
+		label           string
+		cfg             server.Config
+		frame           string
+		limit           string // "": none
+		messages, bytes float64
+	}{
+		{"messages", server.Config{MaxMessageRate: 50}, `{"op":"ping"}`, "messages", 1, 0},
+		{"bytes", server.Config{MaxByteRate: 1000}, `{"op":"ping"}`, "bytes", 0, 1},
+		{"the defaults", server.Config{}, `{"op":"ping"}`, "messages", 1, 0},
+		{"dev", server.Config{Dev: true}, `{"op":"ping"}`, "", 0, 0},
+		{"dev with a limit", server.Config{Dev: true, MaxMessageRate: 50}, `{"op":"ping"}`, "messages", 1, 0},
+	} {
+		t.Run(c.label, func(t *testing.T) {
+			c.cfg.Listen, c.cfg.Admin = "127.0.0.1:0", "127.0.0.1:0"
+			d := open(t, c.cfg)
+			p := d.v1("")
+			frame := string(ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(c.frame)))))
+			p.write(strings.Repeat(frame, 2100)) // more than 1,000 of them in one second, even where another begins meanwhile
+			pongs := 0
+			var err error
+			for err == nil && pongs < 2100 {
+				if _, err = p.next(); err == nil {
+					pongs++
+				}
+			}
+			if c.limit == "" {
+				require.NoError(t, err)
+				require.Equal(t, 2100, pongs)
+			} else {
+				require.IsType(t, closed{}, err)
+				require.Equal(t, ws.StatusCode(4429), err.(closed).code)
+				require.Regexp(t, `^retry_ms=([5-9]\d{3}|10000)$`, err.(closed).reason)
+			}
+			m := d.scrape(d.base + "/metrics")
+			require.Equal(t, c.messages, m[`pushd_connections_too_fast_total{limit="messages"}`])
+			require.Equal(t, c.bytes, m[`pushd_connections_too_fast_total{limit="bytes"}`])
+			if c.limit != "" {
+				require.Equal(t, 1.0, m[`pushd_closes_total{code="4429"}`])
+			}
+		})
+	}
 }

@@ -37,6 +37,8 @@ type Config struct {
 	MaxConnections   int           // 10,000
 	MaxHandshakes    int           // a second; 0: any number
 	MaxMessage       int           // bytes of a payload, 64 KiB
+	MaxMessageRate   int           // messages and control frames, but for pongs, of one connection in a second, 1,000; negative: any number, as with Dev
+	MaxByteRate      int           // bytes of one connection in a second, 4 MiB or four times MaxMessage; negative: any number, as with Dev
 	MaxSubscriptions int           // of one connection, 128
 	MaxTopics        int           // but for users', 100,000
 	MaxUsers         int           // 1,000,000
@@ -65,6 +67,10 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Dev {
+		set(&c.MaxMessageRate, -1)
+		set(&c.MaxByteRate, -1)
+	}
 	set(&c.MaxConnections, 10_000)
 	set(&c.MaxMessage, 64<<10)
 	set(&c.MaxSubscriptions, 128)
