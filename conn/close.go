@@ -111,11 +111,7 @@ func (s *Shard) free(c *Conn) {
 		return
 	}
 	s.dropOutput(c)
-	if c.in != nil {
-		c.in.release(s.engine.cfg.Buffers)
-		s.engine.inputs.put(c.in)
-		c.in = nil
-	}
+	s.dropInput(c)
 	if c.fd >= 0 {
 		s.poller.Delete(int(c.fd))
 		sys.Close(int(c.fd))

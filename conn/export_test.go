@@ -40,13 +40,13 @@ func NewStream(cfg Config) *Stream {
 // Feed is what serve and takePost do with b, which must not be longer than one read takes.
 func (x *Stream) Feed(b []byte) {
 	n := copy(x.w.buf[:], b)
-	if x.c.in == nil {
-		x.w.in.buf, x.w.in.at = x.w.buf[:n], 0
-	} else if x.c.in.deaf {
+	in := x.c.in
+	if in == nil {
+		in = &x.w.in
+	} else if in.deaf {
 		return
-	} else {
-		x.c.in.take(x.s.engine.cfg.Buffers, x.w.buf[:n])
 	}
+	in.take(x.s.engine.cfg.Buffers, x.w.buf[:n])
 	for {
 		x.s.parse(&x.w, &x.c, &x.p, word(x.c.word.Load()))
 		full := x.p.full()
@@ -268,5 +268,11 @@ func (s *Shard) Metered() int {
 // Second returns the second of the shard's clock.
 func (s *Shard) Second() uint32 { return s.tick.Load() / second }
 
-// SlotSize returns what a connection that sleeps takes.
-func SlotSize() uintptr { return unsafe.Sizeof(Conn{}) }
+// Text checks text that comes in pieces.
+type Text struct{ tail textTail }
+
+// Take reports whether the text can go on with b.
+func (t *Text) Take(b []byte) bool { return t.tail.take(b) }
+
+// Whole reports whether it may end.
+func (t *Text) Whole() bool { return t.tail.whole() }

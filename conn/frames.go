@@ -7,76 +7,89 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// headerSize returns how many bytes the frame header that begins b has, or 0
-// where b is too short to tell (RFC 6455 section 5.2).
-func headerSize(b []byte) int {
-	if len(b) < 2 {
-		return 0
-	}
-	n := ws.MinHeaderSize
-	switch b[1] & 0x7f {
-	case 126:
-		n += 2
-	case 127:
-		n += 8
-	}
-	if b[1]&0x80 != 0 {
-		n += 4
-	}
-	return n
-}
-
-// frames takes whole frames from in until none is left or the post is full.
+// frames uses what has come of frames until nothing is left or the post is full.
 // Where the close has begun it looks for the peer's close frame only.
-func (s *Shard) frames(w *scratch, c *Conn, in *input, p *Post, closing bool) {
+func (s *Shard) frames(w *scratch, c *Conn, in *input, p *Post, state word) {
+	closing := state.has(ended)
+	if closing && in.message != nil { // RFC 6455 section 5.5.1: after our close frame data may be ignored
+		s.engine.cfg.Buffers.Put(in.message)
+		in.message = nil
+	}
 	for !p.full() {
-		b := in.rest()
-		size := headerSize(b)
-		if size == 0 || len(b) < size {
-			return
-		}
-		w.reader.Reset(b)
-		h, err := ws.ReadHeaderBuffer(&w.reader, w.header[:])
-		if err == nil {
-			state := ws.StateServerSide
-			if in.fragmented {
-				state = state.Set(ws.StateFragmented)
-			}
-			err = ws.CheckHeader(h, state)
-		}
-		if err != nil {
-			s.fail(in, p, ws.StatusProtocolError, err.Error())
-			return
-		}
-		if h.OpCode == ws.OpText || h.OpCode == ws.OpBinary { // before any of it is kept
-			if reason := s.engine.cfg.Handler.Refuses(c, h.OpCode); reason != "" {
-				s.fail(in, p, ws.StatusUnsupportedData, reason)
+		if in.left == 0 {
+			b := in.rest()
+			h, n, bad := s.frameHeader(c, in, b, state)
+			if bad != nil {
+				s.fail(in, p, bad.code, bad.reason)
 				return
 			}
-		}
-		if !h.OpCode.IsControl() && h.Length > int64(s.engine.cfg.MaxMessage-len(in.message)) {
-			s.fail(in, p, ws.StatusMessageTooBig, "message larger than the limit")
-			return
-		}
-		if int64(len(b)-size) < h.Length {
-			return
-		}
-		if h.OpCode != ws.OpPong { // which we have asked for
+			if n == 0 {
+				return
+			}
+			if h.OpCode.IsControl() {
+				whole := n + int(h.Length)
+				if len(b) < whole {
+					return
+				}
+				in.at += whole
+				if h.OpCode != ws.OpPong { // which we have asked for
+					w.said.messages++
+				}
+				s.controlFrame(in, p, h, b[n:whole])
+				continue
+			}
+			in.at += n
 			w.said.messages++
+			in.begin(h)
 		}
-		payload := b[size : size+int(h.Length)]
-		in.at += size + int(h.Length)
-		ws.Cipher(payload, h.Mask, 0)
-		switch h.OpCode {
-		case ws.OpClose:
-			s.peerClose(in, p, payload)
-		case ws.OpPing:
-			p.ponged, p.pongN = true, copy(p.pong[:], payload)
-		case ws.OpPong:
-		default:
-			s.data(c, in, p, h, payload, closing)
+		if !s.data(c, in, p, closing) {
+			return
 		}
 	}
+}
+
+// begin begins a data frame.
+func (in *input) begin(h ws.Header) {
+	if h.OpCode != ws.OpContinuation {
+		in.opcode, in.compressed = h.OpCode, h.Rsv == rsv1
+	}
+	in.mask, in.fin, in.come, in.left = h.Mask, h.Fin, 0, int(h.Length)
+}
+
+// data takes what has come of the data frame under way, and hands the message on
+// when it is whole. It reports whether the frame was.
+func (s *Shard) data(c *Conn, in *input, p *Post, closing bool) bool {
+	b := in.rest()
+	b = b[:min(len(b), in.left)]
+	ws.Cipher(b, in.mask, in.come)
+	in.at += len(b)
+	in.come += len(b)
+	in.left -= len(b)
+	last := in.fin && in.left == 0
+	checked := in.opcode == ws.OpText && !in.compressed
+	valid := true
+	switch {
+	case closing:
+	case last && len(in.message) == 0 && !in.compressed: // whole where it stands: no copy
+		if valid = !checked || utf8.Valid(b); valid {
+			s.engine.cfg.Handler.Message(c, in.opcode, b, p)
+		}
+	default:
+		in.message = grow(s.engine.cfg.Buffers, in.message, b)
+		valid = !checked || in.text.take(b) && (!last || in.text.whole())
+		if last && valid {
+			s.engine.cfg.Handler.Message(c, in.opcode, in.message, p)
+		}
+	}
+	switch {
+	case !valid: // RFC 6455 section 8.1
+		s.fail(in, p, ws.StatusInvalidFramePayloadData, "text is not UTF-8")
+	case last:
+		in.forget(s.engine.cfg.Buffers)
+	case in.left == 0:
+		in.fragmented = true
+	}
+	return in.left == 0
 }
 
 // fail ends a stream that breaks the rules. Nothing after it can be understood,
@@ -84,54 +97,59 @@ func (s *Shard) frames(w *scratch, c *Conn, in *input, p *Post, closing bool) {
 func (s *Shard) fail(in *input, p *Post, code ws.StatusCode, reason string) {
 	p.End(code, reason)
 	p.failed = true
-	in.at = len(in.buf)
-	in.deaf, in.fragmented = true, false
-	s.engine.cfg.Buffers.Put(in.message)
-	in.message = nil
+	in.goDeaf(s)
 }
 
-// data puts a message's fragments together and hands it on when it is whole.
-func (s *Shard) data(c *Conn, in *input, p *Post, h ws.Header, payload []byte, closing bool) {
-	if h.OpCode != ws.OpContinuation {
-		in.opcode = h.OpCode
+// goDeaf forgets what came and will come.
+func (in *input) goDeaf(s *Shard) {
+	in.forget(s.engine.cfg.Buffers)
+	in.at = len(in.buf)
+	in.deaf = true
+}
+
+// controlFrame does what a whole control frame says, at once, also between the
+// frames of a message (RFC 6455 section 5.5).
+func (s *Shard) controlFrame(in *input, p *Post, h ws.Header, payload []byte) {
+	ws.Cipher(payload, h.Mask, 0)
+	switch h.OpCode {
+	case ws.OpClose:
+		s.peerClose(in, p, payload)
+	case ws.OpPing:
+		p.ponged, p.pongN = true, copy(p.pong[:], payload)
+	case ws.OpPong: // asked for or not (section 5.5.3)
 	}
-	if !h.Fin || in.fragmented {
-		in.fragmented = true
-		in.message = grow(s.engine.cfg.Buffers, in.message, payload)
-		payload = in.message
-	}
-	if !h.Fin {
-		return
-	}
-	switch {
-	case closing: // RFC 6455 section 5.5.1: after our close frame data may be ignored
-	case in.opcode == ws.OpText && !utf8.Valid(payload):
-		s.fail(in, p, ws.StatusInvalidFramePayloadData, "text is not UTF-8") // section 8.1
-		return
-	default:
-		s.engine.cfg.Handler.Message(c, in.opcode, payload, p)
-	}
-	s.engine.cfg.Buffers.Put(in.message)
-	in.message, in.fragmented = nil, false
 }
 
 // peerClose answers the peer's close frame with the code it gave (RFC 6455
 // sections 5.5.1 and 7.4).
 func (s *Shard) peerClose(in *input, p *Post, payload []byte) {
-	code, reason := ws.StatusNoStatusRcvd, ""
-	if len(payload) >= 2 {
-		code, reason = ws.StatusCode(binary.BigEndian.Uint16(payload)), string(payload[2:])
-		switch err := ws.CheckCloseFrameData(code, reason); {
-		case err == ws.ErrProtocolInvalidUTF8:
-			code = ws.StatusInvalidFramePayloadData
-		case err != nil, code > ws.StatusRangePrivate.Max: // section 7.4.2
-			code = ws.StatusProtocolError
+	answer := fault{code: ws.StatusNoStatusRcvd}
+	switch {
+	case len(payload) == 1: // section 5.5.1
+		answer = fault{ws.StatusProtocolError, "close frame of one byte"}
+	case len(payload) > 1:
+		answer.code = ws.StatusCode(binary.BigEndian.Uint16(payload))
+		switch {
+		case !mayCome(answer.code):
+			answer = fault{ws.StatusProtocolError, "close code is none that may be sent"}
+		case !utf8.Valid(payload[2:]): // section 5.5.1
+			answer = fault{ws.StatusInvalidFramePayloadData, "close reason is not UTF-8"}
 		}
-	} else if len(payload) == 1 {
-		code = ws.StatusProtocolError
 	}
 	p.peer = true
-	p.End(code, "")
-	in.at = len(in.buf)
-	in.deaf, in.fragmented = true, false
+	p.End(answer.code, answer.reason)
+	in.goDeaf(s)
+}
+
+// mayCome reports whether a close frame may have code (RFC 6455 sections 7.4.1
+// and 7.4.2, and what IANA has registered since: 1012 to 1014). 1004 means
+// nothing; 1005, 1006 and 1015 stand for what no frame said.
+func mayCome(code ws.StatusCode) bool {
+	switch {
+	case code == 1004 || code == 1005 || code == 1006:
+		return false
+	case code >= 1000 && code <= 1014:
+		return true
+	}
+	return code >= 3000 && code <= 4999
 }

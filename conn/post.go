@@ -14,6 +14,7 @@ type Post struct {
 	Ask any
 
 	open     bool   // the handshake is done
+	deflate  bool   // and messages may be compressed
 	answered bool   // Out ends the connection: it is an HTTP response
 	handOff  []byte // the bytes read so far, for net/http
 	end      ws.StatusCode
@@ -30,6 +31,10 @@ type Post struct {
 // Accept says that the connection is a WebSocket from here on. Out is to hold
 // the response.
 func (p *Post) Accept() { p.open = true }
+
+// Deflate says, after Accept, that messages may be compressed from here on (RFC
+// 7692), in either direction without context takeover.
+func (p *Post) Deflate() { p.deflate = true }
 
 // Refuse answers an HTTP request, or what should have been one, and ends the
 // connection.

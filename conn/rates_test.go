@@ -110,6 +110,3 @@ func TestRatesForget(t *testing.T) {
 	c.leave()
 	other.leave()
 }
-
-// TestSlotSize: what each connection takes is a published figure.
-func TestSlotSize(t *testing.T) { require.EqualValues(t, 72, conn.SlotSize()) }

@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"bytes"
 	"net/netip"
 	"runtime/debug"
 
@@ -18,13 +17,11 @@ const (
 
 // scratch is what a worker needs while it works, and a connection does not.
 type scratch struct {
-	buf    [scratchSize]byte
-	in     input // for connections that have none of their own
-	header [ws.MaxHeaderSize]byte
-	reader bytes.Reader
-	req    Request
-	batch  [readyBatch]*Conn
-	said   meter // by the connection that is served
+	buf   [scratchSize]byte
+	in    input // for connections that have none of their own
+	req   Request
+	batch [readyBatch]*Conn
+	said  meter // by the connection that is served
 }
 
 // workLoop takes connections from the ready list until it is empty. It runs on
@@ -109,22 +106,25 @@ func (s *Shard) read(w *scratch, c *Conn, p *Post) (again bool) {
 		case err == unix.EAGAIN:
 			return false
 		case err != nil || n == 0:
-			p.gone = true
+			p.gone = !p.peer // who has said all may go
 			return false
 		}
 		c.lastRead.Store(s.tick.Load())
 		s.stats.BytesRead.Add(uint64(n))
 		w.said.bytes += n
 		if !discard {
-			if c.in == nil {
-				w.in.buf, w.in.at = w.buf[:n], 0
-			} else {
-				c.in.take(s.engine.cfg.Buffers, w.buf[:n])
+			in := c.in
+			if in == nil {
+				in = &w.in
 			}
+			in.take(s.engine.cfg.Buffers, w.buf[:n])
 			s.parse(w, c, p, before)
 		}
 		more := n == len(w.buf) || toEnd
-		if p.full() {
+		switch {
+		case p.peer: // what follows its close frame is read, to be ignored, or close(2) would reset and might destroy our answer
+			discard = true
+		case p.full():
 			return more || c.in != nil
 		}
 		if !more {
@@ -148,7 +148,7 @@ func (s *Shard) parse(w *scratch, c *Conn, p *Post, state word) {
 	}
 	switch {
 	case state.has(open):
-		s.frames(w, c, in, p, state.has(ended))
+		s.frames(w, c, in, p, state)
 	case state.has(ended):
 		in.at = len(in.buf) // the rest of a request that was refused
 	default:
@@ -163,20 +163,17 @@ func (s *Shard) store(w *scratch, c *Conn, in *input) {
 	switch {
 	case in.idle():
 		if in == c.in {
-			in.release(buffers)
-			s.engine.inputs.put(in)
-			c.in = nil
+			s.dropInput(c)
 		} else {
 			w.in = input{}
 		}
-	case in == &w.in: // it wants to stay: it gets a buffer of its own
+	case in == &w.in: // it wants to stay: it gets a place of its own
 		c.in = s.engine.inputs.get()
 		*c.in = *in
-		c.in.buf, c.in.at = nil, 0
-		if rest := in.rest(); len(rest) > 0 {
-			c.in.buf = append(buffers.Get(len(rest)), rest...)
-		}
+		c.in.keep(buffers)
 		w.in = input{}
+	default:
+		in.keep(buffers)
 	}
 }
 

@@ -282,7 +282,11 @@ func (s *Shard) obey(c *Conn, p *Post) (done bool) {
 		p.Out = append(p.Out, s.control(ws.OpPong, p.pong[:p.pongN])...)
 	}
 	if p.open {
-		s.mine(c, open, 0)
+		set := open
+		if p.deflate {
+			set |= deflated
+		}
+		s.mine(c, set, 0)
 		c.opened = s.tick.Load()
 		c.lastRead.Store(c.opened)
 		s.setDue(c, s.firstDue(c))

@@ -2,10 +2,10 @@ package conn
 
 // word is the state of a slot, changed by compare-and-swap only:
 //
-//	63         32 31       13 12   11    10   9      8      7       6        5      4         3     2   1    0
-//	┌────────────┬───────────┬────┬─────┬────┬──────┬──────┬───────┬────────┬──────┬─────────┬─────┬───┬────┬────┐
-//	│ generation │     0     │done│ended│open│linked│paused│blocked│writable│posted│scheduled│rdhup│hup│edge│live│
-//	└────────────┴───────────┴────┴─────┴────┴──────┴──────┴───────┴────────┴──────┴─────────┴─────┴───┴────┴────┘
+//	63         32 31 15 14      13       12   11    10   9      8      7       6        5      4         3     2   1    0
+//	┌────────────┬─────┬───────┬────────┬────┬─────┬────┬──────┬──────┬───────┬────────┬──────┬─────────┬─────┬───┬────┬────┐
+//	│ generation │  0  │partial│deflated│done│ended│open│linked│paused│blocked│writable│posted│scheduled│rdhup│hup│edge│live│
+//	└────────────┴─────┴───────┴────────┴────┴─────┴────┴──────┴──────┴───────┴────────┴──────┴─────────┴─────┴───┴────┴────┘
 type word uint64
 
 const (
@@ -22,6 +22,8 @@ const (
 	open                       // the handshake is done: frames
 	ended                      // the close has begun; nothing new is
 	done                       // nothing is left to wait for: free it once nobody holds it
+	deflated                   // messages may be compressed (RFC 7692)
+	partial                    // a message has begun to come, and is to be whole in time
 )
 
 func (w word) generation() uint32 { return uint32(w >> 32) }
