@@ -32,6 +32,8 @@ func (r *Refusal) Append(dst []byte) []byte {
 	dst = append(dst, "\r\nContent-Type: application/json\r\nContent-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len(body)), 10)
 	switch r.Status {
+	case 401: // must name how to authenticate, RFC 9110 15.5.2; RFC 6750 3
+		dst = append(dst, "\r\nWWW-Authenticate: Bearer"...)
 	case 405: // must name what is allowed, RFC 9110 15.5.6
 		dst = append(dst, "\r\nAllow: GET"...)
 	case 426: // must name the protocol, RFC 9110 15.5.22, and its version, RFC 6455 4.4

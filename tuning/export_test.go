@@ -1,5 +1,7 @@
 package tuning
 
+import "io/fs"
+
 // ApplyUntil applies a plan up to a change, before which it is broken off.
 func (p *Plan) ApplyUntil(end int, because error) error {
 	return p.apply(func(i int) error {
@@ -22,3 +24,6 @@ const (
 	LimitsFile = limitsFile
 	StateFile  = stateFile
 )
+
+// ReadMemoryOf reads a recorded tree.
+func ReadMemoryOf(root fs.FS) MemoryUse { return readMemory(root) }

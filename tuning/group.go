@@ -52,15 +52,21 @@ func readGroup(root fs.FS, paths map[string]string) (g Group) {
 	return g
 }
 
-// above yields a group's folder and those above it up to the root of what can be
-// seen. In a container that root is often the group itself, and the group's path
-// may lead nowhere, or with .. out of what can be seen.
-func above(mount, group string) func(func(string) bool) {
+// visible returns a group's path below the root of what can be seen. In a container
+// that root is often the group itself, and the group's path may lead nowhere, or
+// with .. out of what can be seen.
+func visible(group string) string {
 	if strings.HasPrefix(group, "/..") {
-		group = "/"
+		return "/"
 	}
+	return path.Clean("/" + group)
+}
+
+// above yields a group's folder and those above it up to the root of what can be
+// seen.
+func above(mount, group string) func(func(string) bool) {
 	return func(yield func(string) bool) {
-		for group = path.Clean("/" + group); yield(path.Join(mount, group)) && group != "/"; group = path.Dir(group) {
+		for group := visible(group); yield(path.Join(mount, group)) && group != "/"; group = path.Dir(group) {
 		}
 	}
 }

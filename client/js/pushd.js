@@ -100,7 +100,7 @@ export class Client {
   /**
    * Calls handler for each message of topic. Handlers of one topic share one subscription: the options and the retained
    * values go to the first.
-   * @param {string} topic  for a connection of a user (?user=ID in the URL) also $user.ID
+   * @param {string} topic  for a connection whose token has a sub also $user.SUB
    * @param {(message: Message) => void} handler
    * @param {{since?: string, maxRate?: number}} [options]  since: the position of the last message already seen; maxRate:
    *   how many values of each key a second at most, where the topic conflates

@@ -162,6 +162,8 @@ func (c *settings) server() (server.Config, error) {
 		Listen:        c.Listen,
 		Admin:         c.Admin,
 		MetricsListen: c.MetricsListen,
+		AuthCookie:    c.AuthCookie,
+		AuthTimeout:   c.AuthTimeout,
 		AdminTLS:      server.AdminTLS{Cert: c.AdminCert, Key: c.AdminKey, ClientCA: c.AdminClientCa},
 
 		Dev:       c.Dev,
@@ -189,6 +191,7 @@ func (c *settings) server() (server.Config, error) {
 		LogTotal:         int64(c.LogTotal),
 		KeyTotal:         int64(c.KeyTotal),
 		QueueTotal:       int64(c.QueueTotal),
+		MemoryLimit:      int64(c.MemoryLimit),
 		ResumeWindow:     c.ResumeWindow,
 		PingInterval:     c.PingInterval,
 		UserTimeout:      c.UserTimeout,

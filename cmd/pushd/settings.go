@@ -21,13 +21,19 @@ type settings struct {
 	AnonymousSubscribe []string `placeholder:"PATTERN" help:"Topics that need no token, such as news.>."`
 	AllowOrigin        []string `placeholder:"ORIGIN" help:"Web pages that may connect besides those of the same host: https://app.example.com, https://*.example.com, null or * for all."`
 
-	Listen         string `default:":8080" help:"The public door. With --dev or --demo 127.0.0.1:8080."`
-	Admin          string `default:"127.0.0.1:8081" help:"The admin door, or unix:PATH."`
-	AdminTokenFile string `placeholder:"FILE" help:"Holds the admin door's tokens, one a line, any of which will do. Needed, or --admin-client-ca, unless the door is on loopback or unix. PUSHD_ADMIN_TOKEN may hold a token itself."`
-	AdminCert      string `placeholder:"FILE" help:"Has the admin door speak TLS: its certificate and those that it follows from, in PEM."`
-	AdminKey       string `placeholder:"FILE" help:"The key of --admin-cert."`
-	AdminClientCa  string `placeholder:"FILE" help:"Whoever has a certificate of one of these may use the admin door."`
-	MetricsListen  string `placeholder:"ADDRESS" help:"Serve /metrics there too."`
+	Listen         string        `default:":8080" help:"The public door. With --dev or --demo 127.0.0.1:8080."`
+	Admin          string        `default:"127.0.0.1:8081" help:"The admin door, or unix:PATH."`
+	AuthKey        []string      `placeholder:"FILE" help:"Keys that tokens are checked by: PEM, JWK, or a secret for HS256."`
+	AuthJwks       string        `placeholder:"URL" help:"Keys that tokens are checked by, as a JSON Web Key Set."`
+	AuthAudience   string        `placeholder:"AUD" help:"What aud of a token has to name."`
+	AuthIssuer     string        `placeholder:"ISS" help:"What iss of a token has to be."`
+	AuthCookie     string        `default:"pushd_token" help:"The cookie that may hold a token."`
+	AuthTimeout    time.Duration `default:"5s" help:"How long who is subscribed to nothing may go without a token."`
+	AdminTokenFile string        `placeholder:"FILE" help:"Holds the admin door's tokens, one a line, any of which will do. Needed, or --admin-client-ca, unless the door is on loopback or unix. PUSHD_ADMIN_TOKEN may hold a token itself."`
+	AdminCert      string        `placeholder:"FILE" help:"Has the admin door speak TLS: its certificate and those that it follows from, in PEM."`
+	AdminKey       string        `placeholder:"FILE" help:"The key of --admin-cert."`
+	AdminClientCa  string        `placeholder:"FILE" help:"Whoever has a certificate of one of these may use the admin door."`
+	MetricsListen  string        `placeholder:"ADDRESS" help:"Serve /metrics there too."`
 
 	TrustProxy    []string `placeholder:"NETWORK" help:"Proxies, such as 10.0.0.0/8, that are believed whom they say a connection is from, by X-Forwarded-For or Forwarded; not limited by address."`
 	ProxyProtocol bool     `help:"These begin each connection with a PROXY header, version 1 or 2."`
@@ -48,6 +54,8 @@ type settings struct {
 	LogTotal         size `default:"256MiB" help:"Bytes that all logs keep together."`
 	KeyTotal         size `default:"64MiB" help:"Bytes that the newest values of all keys take together, of topics that retain or conflate."`
 	QueueTotal       size `default:"64MiB" help:"Bytes that all connections' own queues keep together: answers, and the rest of frames begun."`
+
+	MemoryLimit size `default:"0" help:"Memory, the kernel's for it included, at which newcomers are refused; 0 is when less than a twentieth of the host's, or of the control group's, is left."`
 
 	ResumeWindow     time.Duration `default:"1h" help:"How long a topic without subscribers can be resumed."`
 	PingInterval     time.Duration `default:"25s" help:"Silence after which a connection is pinged; 0 is never."`
@@ -173,6 +181,8 @@ func (c *settings) checkRanges(src *sources) error {
 		{"log-total", int64(c.LogTotal), int64(c.LogLimit) + 64<<10, 1 << 44, "log-limit + 64KiB", "", bytes},
 		{"key-total", int64(c.KeyTotal), 1 << 20, 1 << 44, "", "", bytes},
 		{"queue-total", int64(c.QueueTotal), 8 * int64(c.MaxMessage), 1 << 44, "8 times max-message", "", bytes},
+		{"memory-limit", int64(c.MemoryLimit), 16 << 20, 1 << 50, "", "as much as there is", bytes},
+		{"auth-timeout", int64(c.AuthTimeout), int64(time.Second), int64(time.Minute), "", "", duration},
 		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "", "", duration},
 		{"ping-interval", int64(c.PingInterval), int64(time.Second), int64(time.Hour), "", "off", duration},
 		{"user-timeout", int64(c.UserTimeout), int64(time.Second), int64(time.Hour), "", "the kernel's", duration},

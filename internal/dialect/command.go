@@ -16,6 +16,7 @@ const (
 	OpPublish                   // Topic and Message
 	OpPing                      // answered by AppendPongOp
 	OpPong                      // not answered
+	OpAuth                      // Token; answered by AppendAuthenticated
 )
 
 const (
@@ -50,6 +51,7 @@ type Command struct {
 	Op      Op
 	ID      json.RawMessage   // as it came, or nil; may alias the payload
 	Topics  []Subscription    // subscribe, unsubscribe: at least one
+	Token   []byte            // auth; may alias the payload
 	Topic   string            // publish
 	Message broadcast.Message // publish: Kind, Key, Event and Payload, which may alias the payload
 }
@@ -118,9 +120,14 @@ func (c *Command) read(f *fields, limits Limits) (err error) {
 	case "pong":
 		c.Op = OpPong
 	case "auth":
-		return refuse(CodeBadRequest, "auth is not supported yet")
+		c.Op = OpAuth
+		if f.token == nil {
+			return refuse(CodeBadRequest, "auth: expected a token")
+		}
+		c.Token, err = text("token", f.token)
+		return err
 	default:
-		return refuse(CodeBadRequest, "op %s: expected subscribe, unsubscribe, publish, ping or pong", excerpt(op))
+		return refuse(CodeBadRequest, "op %s: expected subscribe, unsubscribe, publish, auth, ping or pong", excerpt(op))
 	}
 	return nil
 }

@@ -51,14 +51,16 @@ type Choice struct {
 	unknown bool
 }
 
-// Offer takes the next offered token, without the white space around it.
-func (c *Choice) Offer(token []byte) {
-	if c.known || bytes.HasPrefix(token, bearer) {
-		return
+// Offer takes the next offered token, without the white space around it. It
+// returns the credential where it is one.
+func (c *Choice) Offer(token []byte) (credential []byte, ok bool) {
+	if credential, ok = bytes.CutPrefix(token, bearer); ok || c.known {
+		return credential, ok
 	}
 	if c.id, c.known = Lookup(token); !c.known {
 		c.unknown = true
 	}
+	return nil, false
 }
 
 // Result returns the dialect to speak and whether its name is to be echoed in

@@ -31,7 +31,10 @@ func TestChoice(t *testing.T) {
 	} {
 		var choice dialect.Choice
 		for _, token := range strings.Fields(c.offers) {
-			choice.Offer([]byte(token))
+			credential, ok := choice.Offer([]byte(token))
+			if want, is := strings.CutPrefix(token, "bearer."); ok != is || is && string(credential) != want {
+				t.Errorf("%s: %q is credential %q, %v", c.name, token, credential, ok)
+			}
 		}
 		id, echo, err := choice.Result()
 		if id != c.want || echo != c.echo || (err != nil) != c.refuse {

@@ -13,6 +13,7 @@ import (
 // what is not set; but null is a value for data.
 type fields struct {
 	op, id, topic, topics, user, key, event, position []byte
+	token                                             []byte
 	data, text, base64                                []byte
 	retain, echo                                      []byte
 }
@@ -57,6 +58,8 @@ func (f *fields) named(name []byte) *[]byte {
 		return &f.event
 	case "position":
 		return &f.position
+	case "token":
+		return &f.token
 	case "data":
 		return &f.data
 	case "text":

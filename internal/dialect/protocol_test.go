@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pushd/pushd/broadcast"
 	"github.com/pushd/pushd/internal/dialect"
@@ -66,6 +67,7 @@ func TestProtocolPageMessages(t *testing.T) {
 			MaxRate    float64 `json:"max_rate"`
 			PingMS     int64   `json:"ping_ms"`
 			MaxMessage int     `json:"max_message"`
+			ExpiresMS  int64   `json:"expires_in_ms"`
 
 			Event, Key string
 			Data       json.RawMessage
@@ -120,6 +122,8 @@ func TestProtocolPageMessages(t *testing.T) {
 			frame = dialect.AppendUnsubscribed(nil, e.ID, e.Topic)
 		case "published":
 			frame = dialect.AppendPublished(nil, e.ID, e.Topic, at(e.Position))
+		case "authenticated":
+			frame = dialect.AppendAuthenticated(nil, e.ID, time.Duration(e.ExpiresMS)*time.Millisecond)
 		case "gap":
 			frame = dialect.AppendGap(nil, e.Topic, at(e.From), at(e.To), e.Reason)
 		case "ping":
@@ -134,7 +138,7 @@ func TestProtocolPageMessages(t *testing.T) {
 			t.Errorf("the page has %s\n   is sent %s", m[1], got)
 		}
 	}
-	for _, op := range []string{"welcome", "subscribed", "message", "delete", "live", "unsubscribed", "published", "gap", "ping", "error"} {
+	for _, op := range []string{"welcome", "subscribed", "message", "delete", "live", "unsubscribed", "published", "gap", "ping", "authenticated", "error"} {
 		if !ops[op] {
 			t.Errorf("the page has no %s", op)
 		}

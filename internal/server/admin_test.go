@@ -21,6 +21,8 @@ type door struct {
 	t    testing.TB
 	http *http.Client
 	base string
+
+	token string // of the admin door
 }
 
 // open runs a server until the test ends.
@@ -49,6 +51,9 @@ func (d *door) request(what string, body io.Reader, header ...string) *http.Requ
 	method, path, _ := strings.Cut(what, " ")
 	r, err := http.NewRequest(method, d.base+path, body)
 	require.NoError(d.t, err)
+	if d.token != "" {
+		r.Header.Set("Authorization", "Bearer "+d.token)
+	}
 	for i := 0; i+1 < len(header); i += 2 {
 		if header[i] == "Host" {
 			r.Host = header[i+1]

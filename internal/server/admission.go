@@ -35,9 +35,9 @@ func newAdmission(perSecond int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), max(1, perSecond/10))
 }
 
-// turnAway returns the refusal of somebody for whom there is no place now, or
-// nil. A request that is not good will be refused anyway, and takes none.
-func (s *Server) turnAway(c *conn.Conn, good bool) *conn.Refusal {
+// noPlace returns the refusal of somebody for whom there is no place now, or nil.
+// It is asked before anything is done for a request that costs much.
+func (s *Server) noPlace(c *conn.Conn) *conn.Refusal {
 	limited := tooManyFromThere(c)
 	switch {
 	case s.leaving.at(closing):
@@ -46,8 +46,17 @@ func (s *Server) turnAway(c *conn.Conn, good bool) *conn.Refusal {
 		return limited
 	case c.OverLimit():
 		return later(dialect.CodeOverloaded, "the server has as many connections as it may", crowdedRetry)
-	case good && !s.admission.Allow():
-		return later(dialect.CodeOverloaded, "too many come at once", rand.N(rushSpread))
+	case s.memory.full.Load():
+		return later(dialect.CodeOverloaded, "the server has no memory for more connections", crowdedRetry)
 	}
 	return nil
+}
+
+// rush returns the refusal of one who comes when too many do, or nil. A request
+// that is not good is refused anyway, and not asked about.
+func (s *Server) rush() *conn.Refusal {
+	if s.admission.Allow() {
+		return nil
+	}
+	return later(dialect.CodeOverloaded, "too many come at once", rand.N(rushSpread))
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/pushd/pushd/internal/auth"
 	"github.com/pushd/pushd/internal/dialect"
 	"github.com/pushd/pushd/internal/peers"
 )
@@ -31,6 +32,10 @@ type Config struct {
 	MaxConnectionsPerAddress int // of an IPv4 address or IPv6 /64; 0: any number
 	MaxHandshakesPerAddress  int // a second; 0: any number
 
+	Auth        *auth.Verifier // of tokens on the public door; nil: nobody has a good one. Run runs it
+	AuthTimeout time.Duration  // how long who is subscribed to nothing may go without a token, 5 s
+	AuthCookie  string         // the cookie that may hold a token, "pushd_token"
+
 	AdminTokens []string // the bearer tokens of the admin door, any of which will do; none asks for none
 	AdminTLS    AdminTLS
 
@@ -48,6 +53,7 @@ type Config struct {
 	LogTotal         int64         // bytes, 256 MiB
 	KeyTotal         int64         // bytes of the newest values of all keys, 64 MiB
 	QueueTotal       int64         // bytes of output of connections' own, 64 MiB
+	MemoryLimit      int64         // bytes, the kernel's for it included, at which newcomers are refused; 0: as much as there is
 	ResumeWindow     time.Duration // 1 h
 	PingInterval     time.Duration // 0 is never
 	UserTimeout      time.Duration // TCP_USER_TIMEOUT; 0 leaves it to the kernel
@@ -84,6 +90,8 @@ func (c Config) withDefaults() Config {
 	set(&c.ResumeWindow, time.Hour)
 	set(&c.HandshakeTimeout, 5*time.Second)
 	set(&c.PublishTimeout, 5*time.Second)
+	set(&c.AuthTimeout, 5*time.Second)
+	set(&c.AuthCookie, "pushd_token")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

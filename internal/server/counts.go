@@ -7,9 +7,10 @@ import (
 
 // counts is what the server counts beyond what its parts do.
 type counts struct {
-	upgrades tally        // results of handshakes: "ok", or an error code
-	closes   tally        // of WebSockets, by closeLabel
-	queued   atomic.Int64 // publishes from the public door that wait for room
+	upgrades  tally        // results of handshakes: "ok", or an error code
+	closes    tally        // of WebSockets, by closeLabel
+	badTokens tally        // by auth.Reason
+	queued    atomic.Int64 // publishes from the public door that wait for room
 }
 
 // tally counts by a key of few values.

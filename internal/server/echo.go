@@ -29,7 +29,10 @@ func (h handler) echo(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		refusal = h.origins.check(r)
 	}
 	if refusal == nil {
-		refusal = h.turnAway(c, true)
+		refusal = h.noPlace(c)
+	}
+	if refusal == nil {
+		refusal = h.rush()
 	}
 	if refusal != nil {
 		h.refuse(refusal, p)

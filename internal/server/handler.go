@@ -8,6 +8,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/pushd/pushd/conn"
+	"github.com/pushd/pushd/internal/auth"
 	"github.com/pushd/pushd/internal/dialect"
 )
 
@@ -43,8 +44,11 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		return
 	}
 	var choice dialect.Choice
+	var bearer []byte
 	for token, at := r.NextProtocol(r.Bytes, 0); token != nil; token, at = r.NextProtocol(r.Bytes, at) {
-		choice.Offer(token)
+		if credential, ok := choice.Offer(token); ok {
+			bearer = credential
+		}
 	}
 	id, echo, err := choice.Result()
 	if err != nil {
@@ -52,11 +56,12 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		return
 	}
 	o := openings.Get().(*opening)
-	if err := h.readQuery(o, r.Query(r.Bytes), id); err != nil {
-		refusal = refusalOf(err)
-	}
-	if away := h.turnAway(c, refusal == nil); away != nil {
-		refusal = away
+	if refusal = h.noPlace(c); refusal == nil {
+		if err := h.read(o, c, r, bearer, id); err != nil {
+			refusal = refusalOf(err)
+		} else {
+			refusal = h.rush()
+		}
 	}
 	if refusal != nil {
 		openings.Put(o)
@@ -76,8 +81,8 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	if refusal != nil { // a browser cannot see an HTTP status: it is let in, told, and closed
 		h.counts.upgrades.add(refusal.Code)
 		switch refusal.Status {
-		case http.StatusForbidden:
-			p.End(dialect.CloseForbidden, refusal.Message)
+		case http.StatusUnauthorized, http.StatusForbidden:
+			p.End(closeOfRefusal(refusal.Code), refusal.Message)
 		case http.StatusConflict:
 			p.End(dialect.ClosePolicyViolation, refusal.Message)
 		default:
@@ -96,7 +101,7 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 // its sender would come back with the same.
 func mustBeTold(r *conn.Refusal) bool {
 	switch r.Status {
-	case http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return true
 	}
 	return false
@@ -126,17 +131,6 @@ func (h handler) Refused(r *conn.Refusal) { h.counts.upgrades.add(r.Code) }
 func refusalOf(err error) *conn.Refusal {
 	e := err.(*dialect.Error)
 	return &conn.Refusal{Status: dialect.HTTPStatus(e.Code), Code: e.Code, Message: e.Message}
-}
-
-// checkTopic says whether anybody may subscribe to a topic of that name.
-func (s *Server) checkTopic(name string) error {
-	if err := dialect.CheckTopic(name); err != nil {
-		return err
-	}
-	if s.cfg.Dev || s.cfg.Anonymous.Match(name) >= 0 {
-		return nil
-	}
-	return &dialect.Error{Code: dialect.CodeForbidden, Message: "topic " + quote(name) + " is not open to subscribers without a token", Topic: name}
 }
 
 func tooMany(limit int) *dialect.Error {
@@ -170,12 +164,14 @@ func (h handler) Message(c *conn.Conn, op ws.OpCode, payload []byte, p *conn.Pos
 	case dialect.OpPing:
 		p.Out = dialect.AppendPongOp(p.Out)
 	case dialect.OpPong:
-	case dialect.OpPublish:
-		if !h.cfg.Dev {
-			p.Out = dialect.AppendError(p.Out, &dialect.Error{Code: dialect.CodeForbidden, ID: cmd.ID, Topic: cmd.Topic, Message: "publishing from the public door needs a token"})
+	case dialect.OpAuth:
+		g, err := h.verify(cmd.Token)
+		if err != nil {
+			p.Out = dialect.AppendError(p.Out, &dialect.Error{Code: dialect.CodeUnauthorized, ID: cmd.ID, Message: err.(*dialect.Error).Message})
 			return
 		}
-		p.Ask = &command{Command: cmd.Clone()}
+		cmd.Token = nil
+		p.Ask = &command{Command: cmd.Clone(), grant: g}
 	default:
 		p.Ask = &command{Command: cmd.Clone()}
 	}
@@ -184,5 +180,6 @@ func (h handler) Message(c *conn.Conn, op ws.OpCode, payload []byte, p *conn.Pos
 // command is a client's command on its way to the shard.
 type command struct {
 	dialect.Command
-	deadline time.Time // of a publish that waits for room; zero: it has not begun to
+	grant    *auth.Grant // of an auth
+	deadline time.Time   // of a publish that waits for room; zero: it has not begun to
 }

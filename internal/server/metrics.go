@@ -33,6 +33,12 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descConnections   = desc("connections", "Connections on the public door, those that have not said yet what they want included.")
+	descMemory        = desc("memory_bytes", "Memory: the process's own, user, and what the kernel's has grown by since it began, kernel.", "kind")
+	descMemoryLimit   = desc("memory_limit_bytes", "What both may come to before newcomers are refused; 0: as much as there is.")
+	descMemoryFull    = desc("memory_full", "1 while newcomers are refused because memory is short.")
+	descConnMemory    = desc("connection_memory_bytes", "What memory has grown by since the process began, for each connection: whatever else grew is in it.", "kind")
+	descBadTokens     = desc("bad_tokens_total", "Tokens that were refused, by reason.", "reason")
+	descBans          = desc("bans", "Users, tokens and addresses that are banned.")
 	descAccepted      = desc("connections_accepted_total", "Connections accepted.")
 	descTurnedAway    = desc("connections_turned_away_total", "Connections closed at once: too far above the limit, or no slot.")
 	descAcceptPauses  = desc("accept_pauses_total", "Times that accept(2) failed, for want of descriptors as a rule, and was left alone for a moment.")
@@ -101,6 +107,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectBroadcast(m)
 	c.collectPool(m)
 	c.collectReloads(m)
+	c.collectMemory(m)
 }
 
 // metrics takes values of any number's type.
@@ -128,6 +135,8 @@ func (c collector) collectEngine(m metrics) {
 	m.counter(descTooFast, stats.TooManyBytes.Load(), "bytes")
 	c.counts.upgrades.each(func(result string, n uint64) { m.counter(descUpgrades, n, result) })
 	c.counts.closes.each(func(code string, n uint64) { m.counter(descCloses, n, code) })
+	c.counts.badTokens.each(func(reason string, n uint64) { m.counter(descBadTokens, n, reason) })
+	m.gauge(descBans, float64(c.bans.len()))
 	m.gauge(descPages, float64(c.pages.live.Load()))
 }
 

@@ -23,7 +23,12 @@ import (
 // scrape returns the values by name and labels.
 func (d *door) scrape(url string) map[string]float64 {
 	d.t.Helper()
-	answer, err := d.http.Get(url)
+	r, err := http.NewRequest("GET", url, nil)
+	require.NoError(d.t, err)
+	if d.token != "" {
+		r.Header.Set("Authorization", "Bearer "+d.token)
+	}
+	answer, err := d.http.Do(r)
 	require.NoError(d.t, err)
 	defer answer.Body.Close()
 	require.Equal(d.t, 200, answer.StatusCode)

@@ -23,6 +23,7 @@ type owner struct {
 	*Server
 	shard    *conn.Shard
 	audience *broadcast.Shard
+	grants   grants
 	answers  []byte           // being written
 	waiting  []waitingPublish // from the public door, for room
 	retried  time.Time
@@ -93,13 +94,14 @@ func (o *owner) Ask(c *conn.Conn, p *conn.Post) (done bool) {
 	o.answers = p.Out
 	switch ask := p.Ask.(type) {
 	case *opening:
-		for _, topic := range ask.topics {
-			o.subscribe(c, nil, dialect.Subscription{Topic: topic, Since: ask.since, Skip: ask.skip, MaxRate: ask.maxRate}, true)
-		}
+		o.open(c, ask)
 		openings.Put(ask)
 	case *command:
-		if ask.Op == dialect.OpPublish {
+		switch ask.Op {
+		case dialect.OpPublish:
 			done = o.publish(c, ask)
+		case dialect.OpAuth:
+			o.auth(c, ask)
 		}
 		for _, t := range ask.Topics {
 			switch {
@@ -114,6 +116,28 @@ func (o *owner) Ask(c *conn.Conn, p *conn.Post) (done bool) {
 	}
 	p.Out, o.answers = o.answers, nil
 	return done
+}
+
+// open does what a request asked for.
+func (o *owner) open(c *conn.Conn, ask *opening) {
+	if ask.grant != nil {
+		o.grant(c, ask.grant)
+	}
+	if x, banned := o.banned(c, ask.grant); banned { // since the handler looked
+		e := x.refusal()
+		o.shard.EndSoon(c.Slot(), closeOfRefusal(e.Code), e.Message)
+		return
+	}
+	if ask.grant == nil && len(ask.topics) == 0 && !o.cfg.Dev {
+		o.expectToken(c)
+	}
+	for i, topic := range ask.topics {
+		t := dialect.Subscription{Topic: topic}
+		if i < ask.named {
+			t.Since, t.Skip, t.MaxRate = ask.since, ask.skip, ask.maxRate
+		}
+		o.subscribe(c, nil, t, true)
+	}
 }
 
 // errorOf says what one of broadcast's errors means to a client.
@@ -137,6 +161,12 @@ func errorOf(err error) *dialect.Error {
 // publish tries to publish what c asks for and answers, or lets it wait for
 // room.
 func (o *owner) publish(c *conn.Conn, cmd *command) (done bool) {
+	if err := o.mayPublish(c, cmd.Topic); err != nil {
+		e := err.(*dialect.Error)
+		e.ID, e.Topic = cmd.ID, cmd.Topic
+		o.answers = dialect.AppendError(o.answers, e)
+		return true
+	}
 	r, err := o.hub.TryPublish(cmd.Topic, cmd.Message)
 	if errors.Is(err, broadcast.ErrNoRoom) {
 		now := time.Now()
@@ -200,6 +230,7 @@ func (o *owner) Writable(c *conn.Conn) { o.audience.Writable(*list(c)) }
 // Gone implements conn.Owner.
 func (o *owner) Gone(c *conn.Conn, opened bool, code ws.StatusCode) {
 	o.audience.Leave(list(c))
+	o.grants.set(c.Slot(), nil, 0)
 	if opened {
 		o.counts.closes.add(closeLabel(code))
 	}
@@ -239,6 +270,7 @@ func (o *owner) HandOff(c *conn.Conn, fd int, read []byte) {
 // Work implements conn.Owner.
 func (o *owner) Work(until time.Time) (more bool) {
 	o.retry()
+	o.expire(time.Now())
 	if o.audience.Work(until) {
 		return true
 	}

@@ -5,14 +5,18 @@ import (
 
 	"github.com/pushd/pushd/broadcast"
 	"github.com/pushd/pushd/conn"
+	"github.com/pushd/pushd/internal/auth"
 	"github.com/pushd/pushd/internal/dialect"
 )
 
 // opening asks for the subscriptions that a request's query named.
 type opening struct {
-	topics []string // the last may be that of the connection's user
+	grant  *auth.Grant // what the connection's token allows, or nil
+	topics []string    // the last is that of the connection's user, where it is one's
 
-	// These hold for all of them; since and skip go with one alone.
+	// These hold for all that were named, or else for the user's; since and skip go
+	// with one alone.
+	named   int // how many were named; where only the user's is there, 1
 	since   dialect.Position
 	skip    uint64
 	skips   bool // skip was given
@@ -22,17 +26,30 @@ type opening struct {
 }
 
 func (o *opening) reset() {
+	o.grant = nil
 	o.topics, o.since, o.skip, o.skips, o.maxRate = o.topics[:0], dialect.Position{}, 0, false, 0
 }
 
-// readQuery reads a query into o. The error is a *dialect.Error.
-func (h handler) readQuery(o *opening, query []byte, id dialect.ID) error {
+// read reads into o who sends a request and what it asks for. The error is a
+// *dialect.Error.
+func (h handler) read(o *opening, c *conn.Conn, r *conn.Request, bearer []byte, id dialect.ID) (err error) {
 	o.reset()
+	query := r.Query(r.Bytes)
 	scratch := o.query[:]
 	if len(query) > len(scratch) {
 		scratch = make([]byte, len(query))
 	}
-	user := ""
+	if o.grant, err = h.authenticate(r, bearer, scratch); err != nil {
+		return err
+	}
+	if x, banned := h.banned(c, o.grant); banned {
+		return x.refusal()
+	}
+	return h.readQuery(o, query, scratch, id)
+}
+
+// readQuery reads a query into o. The error is a *dialect.Error.
+func (h handler) readQuery(o *opening, query, scratch []byte, id dialect.ID) error {
 	for {
 		key, value, rest, ok, err := conn.NextQuery(query, scratch)
 		if err != nil {
@@ -45,7 +62,7 @@ func (h handler) readQuery(o *opening, query []byte, id dialect.ID) error {
 		switch string(key) {
 		case "topic":
 			name := h.hub.Name(value)
-			if err = h.checkTopic(name); err == nil {
+			if err = h.checkTopic(name, o.grant); err == nil {
 				err = h.add(o, name)
 			}
 		case "since":
@@ -57,23 +74,22 @@ func (h handler) readQuery(o *opening, query []byte, id dialect.ID) error {
 			}
 		case "max_rate":
 			o.maxRate, err = dialect.ParseRate(string(value))
-		case "user":
-			user = string(value)
-			err = h.checkUser(user)
-		case "token":
-			err = refuseQuery("token in the URL is not supported yet")
+		case "user": // was once believed, under --dev
+			err = refuseQuery("user= is not believed: whose a connection is its token says, as sub")
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if user != "" {
-		if err := h.add(o, broadcast.UserPrefix+user); err != nil {
+	o.named = len(o.topics)
+	if o.grant != nil && o.grant.Subject != "" {
+		if err := h.add(o, broadcast.UserPrefix+o.grant.Subject); err != nil {
 			return err
 		}
+		o.named = max(1, o.named)
 	}
 	if id == dialect.Raw && len(o.topics) == 0 {
-		return refuseQuery("no topic: expected ?topic=NAME, at least once; pushd.v1 can also subscribe later")
+		return refuseQuery("no topic: expected ?topic=NAME, at least once, or a token with sub; pushd.v1 can also subscribe later")
 	}
 	return h.checkSince(o, id)
 }
@@ -87,14 +103,6 @@ func (h handler) add(o *opening, topic string) error {
 	return nil
 }
 
-// checkUser says whether a connection is believed to be that user's.
-func (h handler) checkUser(id string) error {
-	if !h.cfg.Dev {
-		return &dialect.Error{Code: dialect.CodeForbidden, Message: "user= is not believed here: only a server for development, --dev, does"}
-	}
-	return dialect.CheckUser(id)
-}
-
 // checkSince says whether a connection can begin where o says. One that is not
 // could only be told so in JSON, where it is.
 func (h handler) checkSince(o *opening, id dialect.ID) error {
@@ -103,8 +111,8 @@ func (h handler) checkSince(o *opening, id dialect.ID) error {
 		return refuseQuery("skip= counts messages after since=: expected both")
 	case o.since.IsZero():
 		return nil
-	case len(o.topics) != 1:
-		return refuseQuery("since= is a position in one topic: expected ?topic=NAME once, or user= alone")
+	case o.named != 1:
+		return refuseQuery("since= is a position in one topic: expected ?topic=NAME once, or none for that of the token's user")
 	}
 	topic := o.topics[0]
 	if t, ok := h.hub.Topic(topic); ok && o.skips && t.Settings.Slow == broadcast.Conflate {

@@ -38,6 +38,8 @@ type Server struct {
 	leaving leaving
 
 	origins   origins
+	bans      bans
+	memory    memory
 	admission *rate.Limiter // of handshakes
 
 	public  *netpoll.Listener
@@ -50,6 +52,8 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg.withDefaults(), leaving: leaving{hurry: make(chan struct{})}, admission: newAdmission(cfg.MaxHandshakes)}
 	s.origins = origins{allowed: s.cfg.Origins, local: s.cfg.Dev, log: s.cfg.Logger}
 	s.peers = peers.New(peers.Config{Trusted: cfg.TrustProxy, Connections: cfg.MaxConnectionsPerAddress, Handshakes: cfg.MaxHandshakesPerAddress})
+	s.memory.limit = s.cfg.MemoryLimit
+	s.memory.begin()
 	s.reloads.lastOK.Store(time.Now().UnixNano())
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -198,10 +202,13 @@ func (s *Server) Run(ctx context.Context) error {
 		log.Info("listening", "door", "metrics", "addr", s.metrics.Addr().String())
 		group.Go(func() error { return serveHTTP(rest, s.metricsServer(), s.metrics) })
 	}
+	if s.cfg.Auth != nil {
+		group.Go(func() error { s.cfg.Auth.Run(rest); return nil })
+	}
 	if s.cfg.Demo {
 		group.Go(func() error { return s.runDemo(rest) })
 	}
-	group.Go(func() error { return s.sweepTopics(rest) })
+	group.Go(func() error { return s.housekeep(rest) })
 	return group.Wait()
 }
 
@@ -226,8 +233,8 @@ func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
 	return err
 }
 
-// sweepTopics forgets idle topics now and then, and retained values every second.
-func (s *Server) sweepTopics(ctx context.Context) error {
+// housekeep does what is to be done now and then.
+func (s *Server) housekeep(ctx context.Context) error {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	tick := time.NewTicker(min(time.Minute, max(time.Second, s.cfg.ResumeWindow/10)))
@@ -238,6 +245,8 @@ func (s *Server) sweepTopics(ctx context.Context) error {
 			s.hub.Sweep()
 		case <-second.C:
 			s.hub.Expire()
+			s.bans.sweep(time.Now())
+			s.watchMemory()
 		case <-ctx.Done():
 			return nil
 		}

@@ -20,7 +20,7 @@ func (o *owner) subscribe(c *conn.Conn, id []byte, t dialect.Subscription, query
 	case ofUser:
 		err = &dialect.Error{Code: dialect.CodeForbidden, Message: "topic " + quote(t.Topic) + " is that of another user"}
 	default:
-		err = o.checkTopic(t.Topic)
+		err = o.mayHear(c, t.Topic)
 	}
 	if err == nil && o.audience.Count(*list(c)) >= o.cfg.MaxSubscriptions {
 		err = tooMany(o.cfg.MaxSubscriptions)

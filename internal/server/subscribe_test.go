@@ -157,6 +157,7 @@ func TestCommands(t *testing.T) {
 		{"publish is not open", `{"op":"publish","id":8,"topic":"open.a","text":"x"}`, []string{"error 8 open.a forbidden"}},
 		{"unknown op", `{"op":"sing","id":9}`, []string{"error 9 bad_request"}},
 		{"auth", `{"op":"auth"}`, []string{"error bad_request"}},
+		{"auth without keys", `{"op":"auth","token":"t"}`, []string{"error unauthorized"}},
 		{"no JSON", `hello`, []string{"error bad_json"}},
 		{"ping", `{"op":"ping"}`, []string{"pong"}},
 		{"pong is not answered", `{"op":"pong"}`, nil},

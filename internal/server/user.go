@@ -28,6 +28,11 @@ func (o *owner) isOwn(c *conn.Conn, topic string) (own bool) {
 	return own
 }
 
+// subscribeUser subscribes c to the topic of the user that its token has just named.
+func (o *owner) subscribeUser(c *conn.Conn, id []byte, user string) {
+	o.subscribe(c, id, dialect.Subscription{Topic: broadcast.UserPrefix + user}, true)
+}
+
 // unsubscribe ends a subscription and answers, also where there was none.
 func (o *owner) unsubscribe(c *conn.Conn, id []byte, topic string) {
 	if o.isOwn(c, topic) {

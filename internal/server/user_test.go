@@ -13,13 +13,13 @@ import (
 // What is published to a user reaches each of its connections from their first
 // moment, and nobody else.
 func TestUser(t *testing.T) {
-	d := open(t, server.Config{})
-	v1, other := d.v1("?user=42&topic=a"), d.v1("?user=%C3%BC")
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Auth: verifier(t)})
+	v1, other := d.v1("?topic=a&token="+token(t, "sub", "42")), d.v1("?token="+token(t, "sub", "ü"))
 	require.Equal(t, "subscribed a", v1.hear().short())
 	h := v1.hear()
 	require.Equal(t, "subscribed $user.42", h.short())
 	require.Equal(t, "subscribed $user.ü", other.hear().short())
-	_, raw := d.ask("GET /ws?user=42", upgrade)
+	_, raw := d.ask("GET /ws?token="+token(t, "sub", "42"), upgrade)
 	d.listed("", 3)
 
 	require.Equal(t, h.Position[:len(h.Position)-1]+"1", d.publish("$user.42", "by name"))
@@ -50,10 +50,10 @@ func TestUser(t *testing.T) {
 // A connection's user is its own for good: it can begin anew from a position, and
 // neither leave nor become another.
 func TestUserResumes(t *testing.T) {
-	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, MaxSubscriptions: 2})
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Auth: verifier(t), MaxSubscriptions: 2})
 	at := d.publish("$user.42", "0")
 	missed := d.publish("$user.42", "1")
-	p := d.v1("?user=42&topic=a")
+	p := d.v1("?topic=a&token=" + token(t, "sub", "42"))
 	p.hear()
 	require.Equal(t, missed, p.hear().Position)
 	p.say(`{"op":"subscribe","id":1,"topics":[{"name":"$user.42","since":"` + at + `"}]}`)
@@ -77,7 +77,7 @@ func TestUserResumes(t *testing.T) {
 	require.Equal(t, "2", p.hear().Text)
 	require.Equal(t, 2, d.listed("user=42", 1).Connections[0].Subscriptions)
 
-	_, raw := d.ask("GET /ws?user=42&since="+at+"&skip=1", upgrade)
+	_, raw := d.ask("GET /ws?token="+token(t, "sub", "42")+"&since="+at+"&skip=1", upgrade)
 	text, err := raw.next()
 	require.NoError(t, err)
 	require.Equal(t, "2", text)
@@ -85,11 +85,11 @@ func TestUserResumes(t *testing.T) {
 
 // Where there is no room for another user's topic the connection would be nobody's.
 func TestTooManyUsers(t *testing.T) {
-	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, MaxUsers: 2})
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Auth: verifier(t), MaxUsers: 2})
 	for i := range 2 {
-		require.Equal(t, fmt.Sprintf("subscribed $user.%d", i), d.v1(fmt.Sprintf("?user=%d", i)).hear().short())
+		require.Equal(t, fmt.Sprintf("subscribed $user.%d", i), d.v1("?token="+token(t, "sub", fmt.Sprint(i))).hear().short())
 	}
-	requireRetry(t, 10*time.Second, d.v1("?user=2").closedWith())
+	requireRetry(t, 10*time.Second, d.v1("?token="+token(t, "sub", "2")).closedWith())
 	answer := d.do(new(refusal), "POST /v1/topics/$user.2/messages", "x", "Content-Type", "text/plain")
 	require.Equal(t, 503, answer.StatusCode)
 	require.Equal(t, "subscribed a", d.v1("?topic=a").hear().short(), "other topics are counted for themselves")

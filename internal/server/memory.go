@@ -1,0 +1,60 @@
+package server
+
+import (
+	"sync/atomic"
+
+	"github.com/pushd/pushd/tuning"
+)
+
+// memory is what the process and the kernel spend on connections, read once a
+// second. While there is too little left newcomers are told to come back: an
+// operator sees that, and a process that was killed for want of memory sees
+// nothing.
+type memory struct {
+	limit int64 // bytes, user and kernel; 0: only the host's, or the control group's, counts
+	began tuning.MemoryUse
+	full  atomic.Bool
+
+	user, kernel atomic.Uint64 // now
+}
+
+// begin notes what there is before the first connection: the kernel's is not all
+// ours.
+func (m *memory) begin() { m.began = tuning.ReadMemory() }
+
+// look reads what is spent. It reports whether what it says has changed.
+func (m *memory) look(now tuning.MemoryUse) (changed bool) {
+	m.user.Store(now.User)
+	m.kernel.Store(now.Kernel - min(now.Kernel, m.began.Kernel))
+	full := now.Crowded() || m.limit > 0 && int64(m.user.Load()+m.kernel.Load()) >= m.limit
+	return m.full.Swap(full) != full
+}
+
+// watchMemory looks, and says so when newcomers are refused, and no longer.
+func (s *Server) watchMemory() {
+	if !s.memory.look(tuning.ReadMemory()) {
+		return
+	}
+	user, kernel := s.memory.user.Load(), s.memory.kernel.Load()
+	if s.memory.full.Load() {
+		s.cfg.Logger.Warn("memory is short: newcomers are refused", "user", user, "kernel", kernel, "limit", s.memory.limit, "connections", s.engine.Live())
+	} else {
+		s.cfg.Logger.Info("memory is there again: newcomers are welcome", "user", user, "kernel", kernel)
+	}
+}
+
+func (c collector) collectMemory(m metrics) {
+	user, kernel := float64(c.memory.user.Load()), float64(c.memory.kernel.Load())
+	m.gauge(descMemory, user, "user")
+	m.gauge(descMemory, kernel, "kernel")
+	m.gauge(descMemoryLimit, float64(c.memory.limit))
+	if n := float64(c.engine.Live()); n > 0 {
+		m.gauge(descConnMemory, (user-min(user, float64(c.memory.began.User)))/n, "user")
+		m.gauge(descConnMemory, kernel/n, "kernel")
+	}
+	full := 0.0
+	if c.memory.full.Load() {
+		full = 1
+	}
+	m.gauge(descMemoryFull, full)
+}
