@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
@@ -70,8 +71,10 @@ func PageBody(ctx context.Context, read, rest string) string {
 }
 
 // ClosePagesWhileTaking hands n pages over while the listener closes, which
-// nobody accepts from, and returns how many are left.
-func ClosePagesWhileTaking(n int) int64 {
+// nobody accepts from, and returns how many are left, and of how many it was said
+// that they are closed.
+func ClosePagesWhileTaking(n int) (live, done int64) {
+	var closed atomic.Int64
 	p := &pages{max: int64(n), given: make(chan given, n), closed: make(chan struct{})}
 	var both sync.WaitGroup
 	both.Go(func() {
@@ -80,12 +83,12 @@ func ClosePagesWhileTaking(n int) int64 {
 			if err != nil {
 				panic(err)
 			}
-			p.take(given{fd, nil, func() {}})
+			p.take(given{fd, nil, func() { closed.Add(1) }})
 		}
 	})
 	both.Go(func() { p.Close() })
 	both.Wait()
-	return p.live.Load()
+	return p.live.Load(), closed.Load()
 }
 
 // Working reports whether a worker is at work.

@@ -151,6 +151,8 @@ func TestPageEndsBeforeItIsHandedOver(t *testing.T) {
 // What is handed over while the pages close is closed too, by one or the other.
 func TestPagesCloseWhileOneIsHandedOver(t *testing.T) {
 	for range 200 {
-		require.Zero(t, server.ClosePagesWhileTaking(4))
+		live, done := server.ClosePagesWhileTaking(4)
+		require.Zero(t, live)
+		require.EqualValues(t, 4, done)
 	}
 }
