@@ -65,7 +65,8 @@ class Server {
 
   /** Opens a WebSocket at path. Rejects with status and body where the server refuses. */
   async connect(path, protocols = [], options = {}) {
-    const ws = new WebSocket(`ws://${this.public}${path}`, protocols, { perMessageDeflate: false, ...options });
+    const { address = this.public, ...more } = options; // a proxy's
+    const ws = new WebSocket(`ws://${address}${path}`, protocols, { perMessageDeflate: false, ...more });
     const client = new Client(ws);
     ws.on('unexpected-response', async (_, res) => {
       let body = '';
@@ -102,11 +103,16 @@ class Server {
     return JSON.parse(res.body);
   }
 
+  /** What the admin door answers to GET. */
+  async look(path) {
+    const res = await curl([`http://${this.admin}${path}`]);
+    assert.equal(res.status, 200, `GET ${path}: ${res.body}`);
+    return JSON.parse(res.body);
+  }
+
   /** The ids of all connections, as the admin door lists them. */
   async connections() {
-    const res = await curl([`http://${this.admin}/v1/connections?limit=1000`]);
-    assert.equal(res.status, 200, `listing connections: ${res.body}`);
-    return JSON.parse(res.body).connections.map((c) => c.id);
+    return (await this.look('/v1/connections?limit=1000')).connections.map((c) => c.id);
   }
 
   /** Ends a connection through the admin door. */
