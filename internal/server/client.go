@@ -15,12 +15,9 @@ import (
 // Forwarded name. It is the zero Addr where the peer has just gone. It makes a
 // system call.
 func (h handler) client(c *conn.Conn, r *conn.Request) netip.Addr {
-	return h.clientBehind(c.Peer().Addr(), r)
-}
-
-func (h handler) clientBehind(peer netip.Addr, r *conn.Request) netip.Addr {
-	if r.From.IsValid() {
-		peer = r.From
+	peer := r.From
+	if !peer.IsValid() {
+		peer = c.Peer().Addr()
 	}
 	if !h.cfg.TrustProxy.Contain(peer) {
 		return peer
@@ -48,8 +45,7 @@ func (h handler) countClient(c *conn.Conn, r *conn.Request) {
 	if !peers.Mark(c.From).Trusted() {
 		return
 	}
-	peer := c.Peer().Addr()
-	if client := h.clientBehind(peer, r); client != peer {
+	if client := h.client(c, r); client != c.Peer().Addr() {
 		c.From = h.peers.Named(c.From, client)
 	}
 }
