@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pushd/pushd/internal/auth"
 	"github.com/pushd/pushd/internal/peers"
 )
 
@@ -87,6 +88,27 @@ func (c *settings) checkAdmin(src *sources, tokens []string) error {
 			return usagef("%s: %q can be reached from elsewhere: expected tokens of at least %d characters, as openssl rand -hex 16 makes them",
 				src.where("admin"), c.Admin, minAdminToken)
 		}
+	}
+	return nil
+}
+
+// checkAuth says whether tokens can be checked as asked for. The key files are read
+// when the server begins.
+func (c *settings) checkAuth(src *sources) error {
+	if c.AuthJwks != "" {
+		if err := auth.CheckJWKSURL(c.AuthJwks); err != nil {
+			return src.bad("auth-jwks", c.AuthJwks, "an https URL, or http on loopback")
+		}
+	}
+	if len(c.AuthKey) == 0 && c.AuthJwks == "" {
+		for flag, value := range map[string]string{"auth-audience": c.AuthAudience, "auth-issuer": c.AuthIssuer} {
+			if value != "" {
+				return src.bad(flag, value, "nothing without --auth-key or --auth-jwks")
+			}
+		}
+	}
+	if c.AuthCookie == "" || strings.ContainsAny(c.AuthCookie, " \t\"(),/:;<=>?@[\\]{}") { // a token, RFC 6265, 4.1.1
+		return src.bad("auth-cookie", c.AuthCookie, "the name of a cookie")
 	}
 	return nil
 }

@@ -112,8 +112,8 @@ func TestHangupWithoutFile(t *testing.T) {
 	_, said := background(t, "serve", "--dev", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
 	admin := said.await(t, `admin +(127\S+)\n`)
 	hangUp(t)
-	said.await(t, `level=INFO msg="there is nothing to reload: the server was started without a settings file"`)
+	said.await(t, `level=INFO msg="there is nothing to reload: the server was started without a settings file and without keys"`)
 	status, body := ask(t, "POST", admin+"/v1/reload")
 	require.Equal(t, 400, status)
-	require.Equal(t, `{"code":"bad_request","message":"there is nothing to reload: the server was started without a settings file"}`, body)
+	require.Equal(t, `{"code":"bad_request","message":"there is nothing to reload: the server was started without a settings file and without keys"}`, body)
 }

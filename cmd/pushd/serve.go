@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/pushd/pushd/conn"
+	"github.com/pushd/pushd/internal/auth"
 	"github.com/pushd/pushd/internal/dialect"
 	"github.com/pushd/pushd/internal/peers"
 	"github.com/pushd/pushd/internal/server"
@@ -88,6 +89,9 @@ func (c *serveCmd) serve(w *world, tokens []string) error {
 	cfg.MaxConnections = connections(c.MaxConnections, verdict.Within(tuning.OpenFiles, "fs.file-max", tuning.Memory, tuning.GroupMemory))
 	cfg.AdminTokens = tokens
 	cfg.Logger = c.logger(w)
+	if cfg.Auth, err = c.verifier(cfg.Logger); err != nil {
+		return usageError{err}
+	}
 	if limit := limitMemory(); limit > 0 {
 		cfg.Logger.Info("memory limit", "bytes", limit, "GOGC", cmp.Or(os.Getenv("GOGC"), "100"))
 	}
@@ -207,6 +211,14 @@ func (c *settings) server() (server.Config, error) {
 
 		Version: about(),
 	}, err
+}
+
+// verifier returns what checks tokens, nil where there are no keys.
+func (c *settings) verifier(log *slog.Logger) (*auth.Verifier, error) {
+	if len(c.AuthKey) == 0 && c.AuthJwks == "" {
+		return nil, nil
+	}
+	return auth.New(auth.Config{KeyFiles: c.AuthKey, JWKSURL: c.AuthJwks, Audience: c.AuthAudience, Issuer: c.AuthIssuer, Logger: log})
 }
 
 func (c *settings) logger(w *world) *slog.Logger {

@@ -119,6 +119,9 @@ func (c *settings) check(src *sources) error {
 			return src.bad("allow-origin", o, "an origin such as https://app.example.com, https://*.example.com, null or *")
 		}
 	}
+	if err := c.checkAuth(src); err != nil {
+		return err
+	}
 	if err := c.checkProxies(src); err != nil {
 		return err
 	}

@@ -16,8 +16,8 @@ type Reloaded struct {
 	Restart []string // the settings that differ from those in use, and that only a restart applies
 }
 
-// ErrNothingToReload is returned where Config has no Reload.
-var ErrNothingToReload = errors.New("there is nothing to reload: the server was started without a settings file")
+// ErrNothingToReload is returned where Config has neither Reload nor Auth.
+var ErrNothingToReload = errors.New("there is nothing to reload: the server was started without a settings file and without keys")
 
 // reloads is how reloading went.
 type reloads struct {
@@ -28,25 +28,27 @@ type reloads struct {
 	lastOK     atomic.Int64 // Unix time, in ns, of the last that did not fail, or of the start
 }
 
-// Reload asks Config.Reload how topics are to be, and has them be so. After an
-// error nothing has changed. It logs the outcome as well, for whoever asked by a
+// Reload reads the keys of Config.Auth again, asks Config.Reload how topics are to
+// be, and has them be so. After an error nothing has changed. It logs the outcome as well, for whoever asked by a
 // signal hears of it in no other way.
 func (s *Server) Reload() (Reloaded, error) {
 	log := s.cfg.Logger
-	if s.cfg.Reload == nil {
+	if s.cfg.Reload == nil && s.cfg.Auth == nil {
 		log.Info(ErrNothingToReload.Error())
 		return Reloaded{}, ErrNothingToReload
 	}
 	s.reloads.mu.Lock()
 	defer s.reloads.mu.Unlock()
-	r, err := s.cfg.Reload()
+	r, err := s.readAgain()
 	s.reloads.lastFailed.Store(err != nil)
 	if err != nil {
 		s.reloads.failed.Add(1)
 		log.Error("the settings were not reloaded: all is as before", "error", err)
 		return Reloaded{}, err
 	}
-	s.Configure(r.Topics)
+	if s.cfg.Reload != nil {
+		s.Configure(r.Topics)
+	}
 	s.reloads.ok.Add(1)
 	s.reloads.lastOK.Store(time.Now().UnixNano())
 	log.Info("reloaded", "topics", len(r.Topics))
@@ -54,6 +56,18 @@ func (s *Server) Reload() (Reloaded, error) {
 		log.Warn("settings have changed that only a restart applies", "settings", r.Restart)
 	}
 	return r, nil
+}
+
+// readAgain reads the settings, and then the keys, so that where the settings are
+// bad the keys stay.
+func (s *Server) readAgain() (r Reloaded, err error) {
+	if s.cfg.Reload != nil {
+		r, err = s.cfg.Reload()
+	}
+	if err == nil && s.cfg.Auth != nil {
+		err = s.cfg.Auth.Reload()
+	}
+	return r, err
 }
 
 // answerReload answers how many rules hold now, or what is wrong with the file.
