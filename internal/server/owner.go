@@ -261,7 +261,7 @@ func (o *owner) HandOff(c *conn.Conn, fd int, read []byte) {
 	if o.pages.take(given{fd, read, func() { o.peers.Leave(from) }}) {
 		return
 	}
-	o.counts.upgrades.add(refusePage.Code)
+	o.pages.refused()
 	unix.Write(fd, refusePage.Append(nil)) // the first that is written: there is room
 	unix.Close(fd)
 	o.peers.Leave(from)

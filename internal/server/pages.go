@@ -28,6 +28,8 @@ type pages struct {
 	max    int64
 	given  chan given
 
+	refused func() // counts one that was given and could not be taken
+
 	closeOnce sync.Once
 	closed    chan struct{}
 }
@@ -39,7 +41,8 @@ type given struct {
 }
 
 func newPages(s *Server) (*pages, error) {
-	p := &pages{max: int64(s.cfg.MaxPages), given: make(chan given, s.cfg.MaxPages), closed: make(chan struct{})}
+	p := &pages{max: int64(s.cfg.MaxPages), given: make(chan given, s.cfg.MaxPages), closed: make(chan struct{}),
+		refused: func() { s.counts.upgrades.add(refusePage.Code) }}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -101,6 +104,10 @@ func (p *pages) Accept() (net.Conn, error) {
 		case g := <-p.given:
 			f := os.NewFile(uintptr(g.fd), "")
 			c, err := net.FileConn(f) // a duplicate
+			if err != nil {           // most likely for want of a descriptor
+				p.refused()
+				unix.Write(g.fd, refusePage.Append(nil)) // the first that is written: there is room
+			}
 			f.Close()
 			if err != nil {
 				p.leave(g)
