@@ -23,6 +23,7 @@ const patience = 20 * time.Second
 // hooks replace what the server of a test does by itself: it opens whatever asks to be a WebSocket and echoes messages.
 type hooks struct {
 	request  func(c *conn.Conn, r *conn.Request, p *conn.Post)
+	refuses  func() string
 	message  func(c *conn.Conn, op ws.OpCode, payload []byte, p *conn.Post)
 	refused  func(r *conn.Refusal)
 	ask      func(s *conn.Shard, c *conn.Conn, p *conn.Post) bool
@@ -66,7 +67,9 @@ func serve(tb testing.TB, cfg conn.Config, h hooks) *server {
 	s := &server{hooks: h, gone: make(map[conn.Handle]int)}
 	cfg.Handler, cfg.Workers = s, workers
 	cfg.NewOwner = func(shard *conn.Shard) conn.Owner { return owner{s, shard} }
-	cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
 	s.Engine, err = conn.New(cfg)
 	require.NoError(tb, err)
 	s.listener, err = h.listen.Listen("tcp", "127.0.0.1:0")
@@ -190,7 +193,12 @@ func (s *server) Message(c *conn.Conn, op ws.OpCode, payload []byte, p *conn.Pos
 }
 
 // Refuses implements conn.Handler.
-func (s *server) Refuses(*conn.Conn, ws.OpCode) string { return "" }
+func (s *server) Refuses(*conn.Conn, ws.OpCode) string {
+	if s.refuses != nil {
+		return s.refuses()
+	}
+	return ""
+}
 
 // Refused implements conn.Handler.
 func (s *server) Refused(r *conn.Refusal) {

@@ -3,6 +3,7 @@ package conn
 import (
 	"bytes"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -137,10 +138,21 @@ func (s *Shard) link(c *Conn) {
 	s.Wake()
 }
 
+// reportPanic logs a panic on the shard's goroutine, which then ends the process. It is not survived, as a worker's is: what the
+// callback was changing belongs to all of the shard's connections, and locks of the owner's may be held. Half of it could have
+// one connection hear what was meant for another.
+func (s *Shard) reportPanic() {
+	if v := recover(); v != nil {
+		s.engine.log.Error("panic on a shard's goroutine: the process ends", "shard", s.index, "panic", v, "stack", string(debug.Stack()))
+		panic(v)
+	}
+}
+
 // run is the shard's goroutine. It ends when stop is closed.
 func (s *Shard) run(stop <-chan struct{}) {
 	ticker := time.NewTicker(tickLength)
 	defer ticker.Stop()
+	defer s.reportPanic()
 	for {
 		now := time.Now()
 		s.tick.Store(s.engine.tickAt(now))
