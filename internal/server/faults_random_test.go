@@ -197,27 +197,32 @@ func faultyVisit(address string, r *rand.Rand, topics int) (port int, err error)
 
 // faultyHear reads a frame, and answers it where it is a ping. text is "" where it is no message.
 func faultyHear(in io.Reader, v1 bool, say func(ws.OpCode, string) error) (topic, text string, err error) {
-	f, err := ws.ReadFrame(in)
-	switch {
-	case err != nil:
+	header, err := ws.ReadHeader(in)
+	if err != nil {
 		return "", "", err
-	case f.Header.OpCode == ws.OpClose:
-		code, reason := ws.ParseCloseFrameData(f.Payload)
+	}
+	payload := make([]byte, min(header.Length, 64<<10))
+	if _, err := io.ReadFull(in, payload); err != nil {
+		return "", "", err
+	}
+	switch {
+	case header.OpCode == ws.OpClose:
+		code, reason := ws.ParseCloseFrameData(payload)
 		return "", "", closed{code, reason}
-	case f.Header.OpCode == ws.OpPing:
-		return "", "", say(ws.OpPong, string(f.Payload))
+	case header.OpCode == ws.OpPing:
+		return "", "", say(ws.OpPong, string(payload))
 	case !v1:
-		return "", string(f.Payload), nil
+		return "", string(payload), nil
 	}
 	var m struct{ Op, Topic, Text string }
-	if err := json.Unmarshal(f.Payload, &m); err != nil {
+	if err := json.Unmarshal(payload, &m); err != nil {
 		return "", "", err
 	}
 	switch m.Op {
 	case "message":
 		return m.Topic, m.Text, nil
 	case "error":
-		return "", "", fmt.Errorf("told %s", f.Payload)
+		return "", "", fmt.Errorf("told %s", payload)
 	}
 	return "", "", nil
 }
