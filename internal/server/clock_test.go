@@ -3,7 +3,7 @@ package server_test
 import (
 	"go/ast"
 	"go/parser"
-	"go/token"
+	gotoken "go/token"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,7 +25,7 @@ func TestWallClock(t *testing.T) {
 				continue
 			}
 			files++
-			set := token.NewFileSet()
+			set := gotoken.NewFileSet()
 			file, err := parser.ParseFile(set, name, nil, 0)
 			require.NoError(t, err)
 			ast.Inspect(file, func(n ast.Node) bool {
