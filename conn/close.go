@@ -67,24 +67,24 @@ func (s *Shard) end(c *Conn, code ws.StatusCode) bool {
 }
 
 // settle looks how far an ended connection has come. When our output has left we
-// wait for the peer: for its close frame, as the server closes TCP first (RFC
-// 6455 section 7.1.1), or after an HTTP answer, or a close frame to a peer that
-// makes no sense, for its FIN, since a close with input unread would reset, and
-// could destroy the answer on its way.
+// wait for the peer's close frame. Where that has come, and after an HTTP answer,
+// and after a close frame to a peer that makes no sense, we send FIN, so that the
+// server closes TCP first, and wait for the peer's (RFC 6455 section 7.1.1): a
+// close(2) with input unread would reset, and could destroy the answer on its way.
 func (s *Shard) settle(c *Conn) {
 	w := word(c.word.Load())
-	if c.out != nil || w.has(done) {
+	if c.out != nil || w.has(done) || c.flags&shut != 0 {
 		return
+	}
+	if w.has(open) && c.flags&(peerClosed|failed) == 0 {
+		return
+	}
+	c.flags |= shut
+	if sys.Fail(sys.CallShutdown, int(c.fd)) == nil {
+		unix.Shutdown(int(c.fd), unix.SHUT_WR)
 	}
 	if c.flags&peerClosed != 0 {
-		s.release(c)
-		return
-	}
-	if (!w.has(open) || c.flags&failed != 0) && c.flags&shut == 0 {
-		c.flags |= shut
-		if sys.Fail(sys.CallShutdown, int(c.fd)) == nil {
-			unix.Shutdown(int(c.fd), unix.SHUT_WR)
-		}
+		s.setDue(c, min(s.engine.cfg.CloseTimeout, lingerTimeout))
 	}
 }
 

@@ -106,7 +106,7 @@ func (s *Shard) read(w *scratch, c *Conn, p *Post) (again bool) {
 		case err == unix.EAGAIN:
 			return false
 		case err != nil || n == 0:
-			p.gone = !p.peer // who has said all may go
+			p.gone = true
 			return false
 		}
 		c.lastRead.Store(s.tick.Load())
@@ -121,10 +121,7 @@ func (s *Shard) read(w *scratch, c *Conn, p *Post) (again bool) {
 			s.parse(w, c, p, before)
 		}
 		more := n == len(w.buf) || toEnd
-		switch {
-		case p.peer: // what follows its close frame is read, to be ignored, or close(2) would reset and might destroy our answer
-			discard = true
-		case p.full():
+		if p.full() {
 			return more || c.in != nil
 		}
 		if !more {

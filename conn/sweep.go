@@ -11,7 +11,8 @@ const (
 	// tickLength is what deadlines are counted in.
 	tickLength = 100 * time.Millisecond
 
-	// lingerTimeout is how long the peer of a refused request has to close.
+	// lingerTimeout is how long a peer that has our last word has to close: of a
+	// refused request, and after both close frames.
 	lingerTimeout = 2 * time.Second
 )
 
