@@ -121,6 +121,7 @@ type Engine struct {
 	inputs    freeList[input]
 	outputs   freeList[output]
 	scratches freeList[scratch]
+	inflaters freeList[inflater]
 }
 
 // EngineStats is what an engine has done so far. Any goroutine may read it.
@@ -148,6 +149,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{cfg: cfg, log: cfg.Logger, began: time.Now(), hurry: make(chan struct{})}
 	e.posts.max, e.inputs.max, e.outputs.max, e.scratches.max = 1024, 1024, 1024, workers
+	e.inflaters.max = workers
 	for i := range cfg.Shards {
 		poller, err := netpoll.Open()
 		if err != nil {

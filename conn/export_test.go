@@ -31,11 +31,14 @@ type Stream struct {
 // NewStream takes a configuration's Handler, Buffers and MaxMessage.
 func NewStream(cfg Config) *Stream {
 	s := &Shard{engine: &Engine{cfg: cfg.withDefaults()}}
-	s.engine.inputs.max = 1
+	s.engine.inputs.max, s.engine.inflaters.max = 1, 1
 	x := &Stream{s: s}
 	x.c.word.Store(uint64(live | open))
 	return x
 }
+
+// Deflate allows compressed messages.
+func (x *Stream) Deflate() { x.c.word.Or(uint64(deflated)) }
 
 // Feed is what serve and takePost do with b, which must not be longer than one read takes.
 func (x *Stream) Feed(b []byte) {
@@ -276,3 +279,13 @@ func (t *Text) Take(b []byte) bool { return t.tail.take(b) }
 
 // Whole reports whether it may end.
 func (t *Text) Whole() bool { return t.tail.whole() }
+
+// Inflate inflates a message's payload, or says how the connection would be closed.
+func (x *Stream) Inflate(payload []byte) (out string, code ws.StatusCode, reason string) {
+	in := input{message: grow(x.s.engine.cfg.Buffers, nil, payload)}
+	defer in.forget(x.s.engine.cfg.Buffers)
+	if bad := x.s.inflate(&in); bad != nil {
+		return "", bad.code, bad.reason
+	}
+	return string(in.message), 0, ""
+}

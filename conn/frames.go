@@ -66,30 +66,50 @@ func (s *Shard) data(c *Conn, in *input, p *Post, closing bool) bool {
 	in.come += len(b)
 	in.left -= len(b)
 	last := in.fin && in.left == 0
-	checked := in.opcode == ws.OpText && !in.compressed
-	valid := true
+	var bad *fault
 	switch {
 	case closing:
 	case last && len(in.message) == 0 && !in.compressed: // whole where it stands: no copy
-		if valid = !checked || utf8.Valid(b); valid {
-			s.engine.cfg.Handler.Message(c, in.opcode, b, p)
+		if in.opcode == ws.OpText && !utf8.Valid(b) {
+			bad = faultText
+			break
 		}
+		s.engine.cfg.Handler.Message(c, in.opcode, b, p)
 	default:
 		in.message = grow(s.engine.cfg.Buffers, in.message, b)
-		valid = !checked || in.text.take(b) && (!last || in.text.whole())
-		if last && valid {
+		if bad = s.gathered(in, b, last); bad == nil && last {
 			s.engine.cfg.Handler.Message(c, in.opcode, in.message, p)
 		}
 	}
 	switch {
-	case !valid: // RFC 6455 section 8.1
-		s.fail(in, p, ws.StatusInvalidFramePayloadData, "text is not UTF-8")
+	case bad != nil:
+		s.fail(in, p, bad.code, bad.reason)
 	case last:
 		in.forget(s.engine.cfg.Buffers)
 	case in.left == 0:
 		in.fragmented = true
 	}
 	return in.left == 0
+}
+
+var faultText = &fault{ws.StatusInvalidFramePayloadData, "text is not UTF-8"} // RFC 6455 section 8.1
+
+// gathered judges a message that comes in pieces, or compressed, when b has been
+// added. Behind the last of it in.message is the message.
+func (s *Shard) gathered(in *input, b []byte, last bool) *fault {
+	switch {
+	case in.compressed && !last:
+		return nil
+	case in.compressed:
+		if bad := s.inflate(in); bad != nil {
+			return bad
+		}
+		b = in.message
+	}
+	if in.opcode == ws.OpText && (!in.text.take(b) || last && !in.text.whole()) {
+		return faultText
+	}
+	return nil
 }
 
 // fail ends a stream that breaks the rules. Nothing after it can be understood,
