@@ -49,6 +49,8 @@ type Config struct {
 	Headroom         int                // how many above the limit are heard; those beyond are closed at once. 0: 64
 	MaxQueued        int64              // bytes of output that all connections may have waiting; who needs more is cut off. 0: 64 MiB
 	MaxMessage       int                // bytes of an inbound message; 0: 64 KiB
+	MaxPartial       int64              // bytes that requests, frames and messages which are not whole may take together; who needs more is closed. 0: 64 MiB
+	MessageTimeout   time.Duration      // for a frame, and for a message, from its first byte to its last; 0: 30 s
 	HandshakeTimeout time.Duration      // for the whole request head; 0: 5 s
 	CloseTimeout     time.Duration      // for the close handshake; 0: 5 s
 	PingInterval     time.Duration      // 0: never
@@ -61,6 +63,7 @@ type Config struct {
 
 	LeaveOver time.Duration                  // how long it takes, when Run is to end, until the last is told; 0: all are at once
 	Farewell  func() (ws.StatusCode, string) // code and reason that a connection is then closed with; nil: 1001. Any shard calls it
+	Crowded   func() (ws.StatusCode, string) // code and reason for who is closed because of MaxPartial; nil: 1013. Any worker calls it
 }
 
 func (c Config) withDefaults() Config {
@@ -69,6 +72,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Headroom, 64)
 	setDefault(&c.MaxQueued, 64<<20)
 	setDefault(&c.MaxMessage, 64<<10)
+	setDefault(&c.MaxPartial, 64<<20)
+	setDefault(&c.MessageTimeout, 30*time.Second)
 	setDefault(&c.HandshakeTimeout, 5*time.Second)
 	setDefault(&c.CloseTimeout, 5*time.Second)
 	setDefault(&c.MaxMessageRate, 1000)
@@ -94,6 +99,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Farewell == nil {
 		c.Farewell = goingAway
+	}
+	if c.Crowded == nil {
+		c.Crowded = crowded
 	}
 	return c
 }
@@ -132,6 +140,9 @@ type EngineStats struct {
 	Panics       atomic.Uint64
 	QueuedBytes  atomic.Int64  // connections' own output that has not left
 	Cut          atomic.Uint64 // connections cut off because QueuedBytes was at MaxQueued
+	PartialBytes atomic.Int64  // what partial input takes, in buffers and beside them
+	Crowded      atomic.Uint64 // connections closed because PartialBytes was at MaxPartial
+	Late         atomic.Uint64 // connections closed because a frame or message was not whole within MessageTimeout
 
 	TooManyMessages atomic.Uint64 // connections closed for MaxMessageRate
 	TooManyBytes    atomic.Uint64 // and for MaxByteRate

@@ -32,6 +32,9 @@ func (s *Shard) frames(w *scratch, c *Conn, in *input, p *Post, state word) {
 					return
 				}
 				in.at += whole
+				if !in.fragmented {
+					in.since = 0
+				}
 				if h.OpCode != ws.OpPong { // which we have asked for
 					w.said.messages++
 				}

@@ -26,6 +26,9 @@ type input struct {
 	fin  bool    // it is the message's last
 	come int     // bytes of its payload that were taken
 	left int     // bytes of its payload that have not come; 0: no frame is under way
+
+	since   uint32 // when the frame or message under way was first seen, in ticks; 0: none is waited for
+	counted int    // of Stats.PartialBytes
 }
 
 func (in *input) rest() []byte { return in.buf[in.at:] }
@@ -85,7 +88,7 @@ func (in *input) forget(buffers *pool.Buffers) {
 	if in.message != nil {
 		buffers.Put(in.message)
 	}
-	in.message, in.text, in.fragmented, in.compressed, in.left = nil, textTail{}, false, false, 0
+	in.message, in.text, in.fragmented, in.compressed, in.left, in.since = nil, textTail{}, false, false, 0, 0
 }
 
 // release gives the buffers back.
@@ -101,6 +104,7 @@ func (s *Shard) dropInput(c *Conn) {
 	if c.in == nil {
 		return
 	}
+	s.engine.stats.PartialBytes.Add(int64(-c.in.counted))
 	c.in.release(s.engine.cfg.Buffers)
 	s.engine.inputs.put(c.in)
 	c.in = nil

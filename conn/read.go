@@ -46,9 +46,9 @@ func (s *Shard) workLoop() {
 func (s *Shard) serve(w *scratch, c *Conn) {
 	p := s.engine.posts.get()
 	again := s.serveSafely(w, c, p)
-	set := word(0)
+	set, clear := s.hold(w, c, p, again)
 	if again {
-		set = edge
+		set |= edge
 	}
 	if p.empty() {
 		s.engine.putPost(p)
@@ -56,7 +56,7 @@ func (s *Shard) serve(w *scratch, c *Conn) {
 		c.post = p
 		set |= posted | linked
 	}
-	s.mine(c, set, scheduled)
+	s.mine(c, set, scheduled|clear)
 }
 
 // serveSafely is read, but a panic in a callback costs its connection only.

@@ -101,6 +101,7 @@ func (s *server) requireEmpty(tb testing.TB) {
 	require.Zero(tb, s.Live(), "live connections")
 	require.Zero(tb, s.Buffers().Stats().InUse, "bytes of buffers in use")
 	require.Zero(tb, s.Stats().QueuedBytes.Load(), "queued bytes")
+	require.Zero(tb, s.Stats().PartialBytes.Load(), "bytes of partial input")
 	for _, shard := range s.Shards() {
 		require.Zero(tb, shard.Live(), "live connections of a shard")
 	}

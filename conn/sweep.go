@@ -113,4 +113,19 @@ func (s *Shard) keepAlive(c *Conn, w word) {
 		next = min(next, due)
 	}
 	s.table.due(c.slot).Store(next)
+	if word(c.word.Load()).any(partial | scheduled) { // S10: a worker knows when input is late, and may have lowered what was just stored
+		s.mine(c, edge, 0)
+	}
+}
+
+// lowerDue has c, which the calling worker has scheduled, looked at no later than
+// at a tick, unless its close has begun: then it has another time.
+func (s *Shard) lowerDue(c *Conn, tick uint32) {
+	due := s.table.due(c.slot)
+	for {
+		old := due.Load() // before the word: the close sets ended first, and then due
+		if word(c.word.Load()).any(ended|done) || old != 0 && old <= tick || due.CompareAndSwap(old, tick) {
+			return
+		}
+	}
 }
