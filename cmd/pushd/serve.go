@@ -196,6 +196,8 @@ func (c *settings) server() (server.Config, error) {
 		KeyTotal:         int64(c.KeyTotal),
 		QueueTotal:       int64(c.QueueTotal),
 		MemoryLimit:      int64(c.MemoryLimit),
+		InputTotal:       int64(c.InputTotal),
+		MessageTimeout:   c.MessageTimeout,
 		ResumeWindow:     c.ResumeWindow,
 		PingInterval:     c.PingInterval,
 		UserTimeout:      c.UserTimeout,

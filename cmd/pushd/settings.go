@@ -54,6 +54,7 @@ type settings struct {
 	LogTotal         size `default:"256MiB" help:"Bytes that all logs keep together."`
 	KeyTotal         size `default:"64MiB" help:"Bytes that the newest values of all keys take together, of topics that retain or conflate."`
 	QueueTotal       size `default:"64MiB" help:"Bytes that all connections' own queues keep together: answers, and the rest of frames begun."`
+	InputTotal       size `default:"64MiB" help:"Bytes of requests and messages that are not whole, of all connections together."`
 
 	MemoryLimit size `default:"0" help:"Memory, the kernel's for it included, at which newcomers are refused; 0 is when less than a twentieth of the host's, or of the control group's, is left."`
 
@@ -62,6 +63,7 @@ type settings struct {
 	UserTimeout      time.Duration `default:"60s" help:"How long a peer may leave data unacknowledged; 0 leaves it to the kernel."`
 	NotsentLowat     size          `default:"16KiB" help:"Bytes that the kernel holds unsent for a connection before it takes no more; 0 leaves it to the kernel."`
 	HandshakeTimeout time.Duration `default:"5s" help:"How long a handshake may take."`
+	MessageTimeout   time.Duration `default:"30s" help:"How long a message may take from its first byte to its last."`
 	IdleTimeout      time.Duration `default:"0" help:"Silence of a client after which it is closed; 0 is never."`
 	PublishTimeout   time.Duration `default:"5s" help:"How long a publisher waits for room."`
 
@@ -186,11 +188,13 @@ func (c *settings) checkRanges(src *sources) error {
 		{"queue-total", int64(c.QueueTotal), 8 * int64(c.MaxMessage), 1 << 44, "8 times max-message", "", bytes},
 		{"memory-limit", int64(c.MemoryLimit), 16 << 20, 1 << 50, "", "as much as there is", bytes},
 		{"auth-timeout", int64(c.AuthTimeout), int64(time.Second), int64(time.Minute), "", "", duration},
+		{"input-total", int64(c.InputTotal), 8 * int64(c.MaxMessage), 1 << 44, "8 times max-message", "", bytes},
 		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "", "", duration},
 		{"ping-interval", int64(c.PingInterval), int64(time.Second), int64(time.Hour), "", "off", duration},
 		{"user-timeout", int64(c.UserTimeout), int64(time.Second), int64(time.Hour), "", "the kernel's", duration},
 		{"notsent-lowat", int64(c.NotsentLowat), 1 << 10, 1 << 30, "", "the kernel's", bytes},
 		{"handshake-timeout", int64(c.HandshakeTimeout), int64(100 * time.Millisecond), int64(5 * time.Minute), "", "", duration},
+		{"message-timeout", int64(c.MessageTimeout), int64(100 * time.Millisecond), int64(time.Hour), "", "", duration},
 		{"idle-timeout", int64(c.IdleTimeout), int64(time.Second), int64(7 * day), "", "off", duration},
 		{"publish-timeout", int64(c.PublishTimeout), int64(time.Millisecond), int64(5 * time.Minute), "", "", duration},
 		{"drain-delay", int64(c.DrainDelay), 0, int64(time.Hour), "", "", duration},

@@ -102,6 +102,8 @@ func TestSettingMistakes(t *testing.T) {
 		{[]string{"--max-users=0"}, "--max-users: 0: expected 1 to 1,073,741,824"},
 		{[]string{"--max-ids=-1"}, "--max-ids: -1: expected 1 to 67,108,864"},
 		{[]string{"--queue-total=0"}, "--queue-total: 0: expected 512KiB (8 times max-message) to 16384GiB"},
+		{[]string{"--input-total=1KiB"}, "--input-total: 1KiB: expected 512KiB (8 times max-message) to 16384GiB"},
+		{[]string{"--message-timeout=0"}, "--message-timeout: 0s: expected 100ms to 1h"},
 		{[]string{"--shards=256"}, "--shards: 256: expected 0 (one a processor) or 1 to 255"},
 		{[]string{"--listen=8080"}, `--listen: "8080": expected HOST:PORT, :PORT or a URL without a path`},
 		{[]string{"--listen=:99999"}, `--listen: ":99999": expected HOST:PORT`},

@@ -35,6 +35,11 @@ func newAdmission(perSecond int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), max(1, perSecond/10))
 }
 
+// crowded closes somebody whose messages, not whole yet, there is no room for.
+func crowded() (ws.StatusCode, string) {
+	return dialect.CloseTryAgainLater, dialect.RetryReason(rand.N(rushSpread))
+}
+
 // noPlace returns the refusal of somebody for whom there is no place now, or nil.
 // It is asked before anything is done for a request that costs much.
 func (s *Server) noPlace(c *conn.Conn) *conn.Refusal {

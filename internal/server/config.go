@@ -54,11 +54,13 @@ type Config struct {
 	KeyTotal         int64         // bytes of the newest values of all keys, 64 MiB
 	QueueTotal       int64         // bytes of output of connections' own, 64 MiB
 	MemoryLimit      int64         // bytes, the kernel's for it included, at which newcomers are refused; 0: as much as there is
+	InputTotal       int64         // bytes of requests and messages that are not whole, 64 MiB
 	ResumeWindow     time.Duration // 1 h
 	PingInterval     time.Duration // 0 is never
 	UserTimeout      time.Duration // TCP_USER_TIMEOUT; 0 leaves it to the kernel
 	NotSentLowat     int           // TCP_NOTSENT_LOWAT, bytes; 0 leaves it to the kernel
 	HandshakeTimeout time.Duration // 5 s
+	MessageTimeout   time.Duration // from a message's first byte to its last, 30 s
 	IdleTimeout      time.Duration // 0 is never
 	PublishTimeout   time.Duration // how long a publisher waits for room, 5 s
 

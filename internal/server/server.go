@@ -98,12 +98,15 @@ func (s *Server) open() (err error) {
 		MaxMessageRate:   cfg.MaxMessageRate,
 		MaxByteRate:      cfg.MaxByteRate,
 		TooFast:          tooFast,
+		MaxPartial:       cfg.InputTotal,
+		MessageTimeout:   cfg.MessageTimeout,
 		HandshakeTimeout: cfg.HandshakeTimeout,
 		PingInterval:     cfg.PingInterval,
 		IdleTimeout:      cfg.IdleTimeout,
 		Ping:             ping,
 		LeaveOver:        cfg.DrainOver,
 		Farewell:         s.farewell,
+		Crowded:          crowded,
 	})
 	if err != nil {
 		return err
