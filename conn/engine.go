@@ -23,8 +23,9 @@ type Handler interface {
 	// Request is called when a request head has come whole. It must Accept,
 	// Refuse or HandOff.
 	Request(c *Conn, r *Request, p *Post)
-	// Refuses is called when a message begins. It returns the reason for which
-	// c's messages of that kind are refused, with code 1003, or "".
+	// Refuses is called when a message begins, before any of it is kept, and again
+	// if its header comes in pieces. It returns the reason for which c's messages
+	// of that kind are refused, with code 1003, or "".
 	Refuses(c *Conn, op ws.OpCode) (reason string)
 	// Message is called with a whole data message. The payload is valid during
 	// the call; text is UTF-8.

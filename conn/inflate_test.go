@@ -40,15 +40,9 @@ func squeezedText(payload string) string { return squeezed(ws.OpText, true, payl
 // hello is Hello as RFC 7692 section 7.2.3.1 has it.
 const hello = "\xf2\x48\xcd\xc9\xc9\x07\x00"
 
-// TestDeflated goes by the clauses of RFC 7692.
-func TestDeflated(t *testing.T) {
-	s := serve(t, conn.Config{Shards: 1, MaxMessage: maxMessage}, hooks{
-		request: func(_ *conn.Conn, r *conn.Request, p *conn.Post) {
-			accept(r, p)
-			p.Deflate()
-		},
-	})
-	for _, test := range []struct{ clause, label, in, want string }{
+// deflatedStreams are what a client may send that compresses, by the clause of RFC 7692 that says what follows from it.
+func deflatedStreams(tb testing.TB) []struct{ clause, label, in, want string } {
+	return []struct{ clause, label, in, want string }{
 		{"7.2.3.1", "one block", squeezedText(hello) + bye, "text Hello, close 1000, EOF"},
 		{"7.2.3.1", "one block in two frames", squeezed(ws.OpText, false, hello[:3]) + fragment(ws.OpContinuation, true, hello[3:]) + bye,
 			"text Hello, close 1000, EOF"},
@@ -58,7 +52,7 @@ func TestDeflated(t *testing.T) {
 		{"7.2.3.5", "two blocks", squeezedText("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00") + bye, "text Hello, close 1000, EOF"},
 		{"7.2.3.6", "an empty message", squeezedText("\x00") + bye, "text , close 1000, EOF"},
 		{"7.2.3.6", "an empty message of no bytes", squeezedText("") + bye, "text , close 1000, EOF"},
-		{"7.2.1", "binary", squeezed(ws.OpBinary, true, deflate(t, 9, "\x00\xff\x00\xff\x00\xff")) + bye, "binary \x00\xff\x00\xff\x00\xff, close 1000, EOF"},
+		{"7.2.1", "binary", squeezed(ws.OpBinary, true, deflate(tb, 9, "\x00\xff\x00\xff\x00\xff")) + bye, "binary \x00\xff\x00\xff\x00\xff, close 1000, EOF"},
 		{"6.1", "fragments, some of them empty",
 			squeezed(ws.OpText, false, "") + fragment(ws.OpContinuation, false, hello[:5]) + fragment(ws.OpContinuation, false, "") + fragment(ws.OpContinuation, false, hello[5:]) + fragment(ws.OpContinuation, true, "") + bye,
 			"text Hello, close 1000, EOF"},
@@ -66,8 +60,8 @@ func TestDeflated(t *testing.T) {
 			"text Hello, pong x, close 1000, EOF"},
 		{"6", "a message that is not compressed", text("plain") + squeezedText(hello) + text("plain") + bye, "text plain, text Hello, text plain, close 1000, EOF"},
 		{"6", "fragments that are not compressed", fragment(ws.OpText, false, "pla") + fragment(ws.OpContinuation, true, "in") + bye, "text plain, close 1000, EOF"},
-		{"7.2.2", "as long as allowed", squeezedText(deflate(t, 9, as(maxMessage))) + bye, "text " + as(maxMessage) + ", close 1000, EOF"},
-		{"7.2.2", "a character cut by a block", squeezedText(deflate(t, 9, "\xe2", "\x82\xac")) + bye, "text €, close 1000, EOF"},
+		{"7.2.2", "as long as allowed", squeezedText(deflate(tb, 9, as(maxMessage))) + bye, "text " + as(maxMessage) + ", close 1000, EOF"},
+		{"7.2.2", "a character cut by a block", squeezedText(deflate(tb, 9, "\xe2", "\x82\xac")) + bye, "text €, close 1000, EOF"},
 
 		{"6.1", "RSV1 of a continuation", squeezed(ws.OpText, false, hello[:3]) + "\xc0", "close 1002, EOF"},
 		{"6.1", "RSV1 of a continuation alone", fragment(ws.OpText, false, "a") + "\xc0", "close 1002, EOF"},
@@ -80,11 +74,17 @@ func TestDeflated(t *testing.T) {
 		{"7.2.2", "a length that is not its complement's", squeezedText("\x00\x05\x00\xfa\xfeHello\x00"), "close 1007, EOF"},
 		{"7.2.2", "a block that does not end", squeezedText(hello[:4]), "close 1007, EOF"},
 		{"7.2.2", "a block longer than the message", squeezedText("\x00\x64\x00\x9b\xffHello"), "close 1007, EOF"},
-		{"7.2.2", "text that is no UTF-8", squeezedText(deflate(t, 9, "a\xffb")), "close 1007, EOF"},
-		{"7.2.2", "text that ends within a character", squeezedText(deflate(t, 9, "\xe2\x82")), "close 1007, EOF"},
-		{"7.2.2", "longer than allowed, inflated", squeezedText(deflate(t, 9, as(maxMessage+1))), "close 1009, EOF"},
+		{"7.2.2", "text that is no UTF-8", squeezedText(deflate(tb, 9, "a\xffb")), "close 1007, EOF"},
+		{"7.2.2", "text that ends within a character", squeezedText(deflate(tb, 9, "\xe2\x82")), "close 1007, EOF"},
+		{"7.2.2", "longer than allowed, inflated", squeezedText(deflate(tb, 9, as(maxMessage+1))), "close 1009, EOF"},
 		{"7.2.2", "longer than allowed, deflated", "\xc1\xfe\x01\x2d", "close 1009, EOF"},
-	} {
+	}
+}
+
+// TestDeflated sends each stream whole, and cut in two at every byte.
+func TestDeflated(t *testing.T) {
+	s := serve(t, conn.Config{Shards: 1, MaxMessage: maxMessage}, hooks{request: deflates})
+	for _, test := range deflatedStreams(t) {
 		t.Run(test.clause+" "+test.label, func(t *testing.T) {
 			for cut := range len(test.in) {
 				c := s.open(t)

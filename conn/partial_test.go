@@ -115,6 +115,18 @@ func TestMessageTimeout(t *testing.T) {
 		c.write(text("still here"))
 		c.expect("text still here")
 	})
+	t.Run("not once the close has begun", func(t *testing.T) {
+		const closing = 4 * limit
+		s := serve(t, conn.Config{Shards: 1, MessageTimeout: limit, CloseTimeout: closing}, hooks{})
+		c, before := s.open(t), s.read()
+		c.write("\x81")
+		await(t, "the byte", func() bool { return s.read() == before+1 && !conn.Reading(s.Engine) })
+		all(s.Shards()[0], func(c *conn.Conn) { s.Shards()[0].End(c, 4000, "") })
+		began := time.Now()
+		c.expect("close 4000", "RST")
+		require.Greater(t, time.Since(began), closing-limit)
+		require.Zero(t, s.Stats().Late.Load())
+	})
 	t.Run("many at once", func(t *testing.T) {
 		s := serve(t, conn.Config{Shards: 2, MessageTimeout: limit, PingInterval: 100 * time.Millisecond, Ping: func(*conn.Conn) []byte { return serverFrame(ws.OpPing, "") }}, hooks{})
 		var all []*client
