@@ -31,6 +31,7 @@ type cli struct {
 	Subscribe subscribeCmd     `cmd:"" help:"Print the messages of topics, and come back when the connection is lost."`
 	Loadgen   loadgenCmd       `cmd:"" help:"Measure what a server and its host hold, and how fast they push."`
 	Tune      tuneCmd          `cmd:"" help:"Say how many connections this host holds, what stops it from holding more, and what to change."`
+	Token     tokenCmd         `cmd:"" help:"Make keys and tokens, and look into them."`
 	About     versionCmd       `cmd:"" name:"version" help:"Print the version."`
 	Version   kong.VersionFlag `help:"Print the version."`
 }

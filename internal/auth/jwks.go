@@ -34,7 +34,7 @@ func CheckJWKSURL(s string) error {
 // fetchAll keeps the set fresh until ctx ends.
 func (v *Verifier) fetchAll(ctx context.Context) {
 	for {
-		err := v.fetch(ctx)
+		err := v.Fetch(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -70,8 +70,8 @@ func (v *Verifier) pause(ctx context.Context, d time.Duration) bool {
 	return true
 }
 
-// fetch fetches the set once.
-func (v *Verifier) fetch(ctx context.Context) error {
+// Fetch fetches the set behind the URL once. After an error the keys are as before.
+func (v *Verifier) Fetch(ctx context.Context) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, v.cfg.JWKSURL, nil)
 	if err != nil {
 		return err
