@@ -9,6 +9,7 @@
 // goroutine writes to a socket, and only it closes one. A connection that
 // sleeps holds its slot and its descriptor, no buffer, no timer, no goroutine.
 //
-// The rules of the state word (S1 to S10), and of partial input, stand in docs/ARCHITECTURE.md. A
-// *[Conn] is valid during the call it is passed to; keep its [Handle].
+// The rules of the state word (S1 to S10) and of partial input (I1 to I6) stand in
+// docs/ARCHITECTURE.md. A *[Conn] is valid during the call it is passed to; keep
+// its [Handle].
 package conn
