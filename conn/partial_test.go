@@ -72,7 +72,7 @@ func TestMessageTimeout(t *testing.T) {
 		c.Close()
 	})
 	t.Run("is not put off by what comes between", func(t *testing.T) {
-		s := serve(t, conn.Config{Shards: 1, MessageTimeout: limit}, hooks{})
+		s := serve(t, conn.Config{Shards: 1, MessageTimeout: limit, MaxMessageRate: -1}, hooks{})
 		c, began := s.open(t), time.Now()
 		c.write(fragment(ws.OpText, false, "a"))
 		f := ""
@@ -85,7 +85,7 @@ func TestMessageTimeout(t *testing.T) {
 		}
 	})
 	t.Run("not of what is whole in time", func(t *testing.T) {
-		s := serve(t, conn.Config{Shards: 1, MessageTimeout: limit}, hooks{})
+		s := serve(t, conn.Config{Shards: 1, MessageTimeout: limit, MaxMessageRate: -1}, hooks{})
 		c := s.open(t)
 		whole := text("hello")
 		began := time.Now()
