@@ -97,7 +97,8 @@ func TestMetrics(t *testing.T) {
 
 // Every metric is on the operator's page, and nothing else is.
 func TestMetricsAreDocumented(t *testing.T) {
-	d := open(t, server.Config{})
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Auth: verifier(t)})
+	require.Equal(t, "unauthorized", d.tryURL("?topic=a&token=x", ""))
 	d.subscribe("pushd.raw.v1", "a")
 	id := d.listed("topic=a", 1).Connections[0].ID
 	d.do(new(map[string]any), "DELETE /v1/connections/"+id, "")
