@@ -26,7 +26,7 @@ func (echo) Request(_ *conn.Conn, r *conn.Request, p *conn.Post) {
 		return
 	}
 	p.Accept()
-	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil)
+	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil, "")
 }
 
 func (echo) Message(_ *conn.Conn, op ws.OpCode, payload []byte, p *conn.Post) {

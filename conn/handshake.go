@@ -65,6 +65,8 @@ func (h *Head) CheckUpgrade(buf []byte) *Refusal {
 		return refuseKeys
 	case !validKey(h.Key(buf)):
 		return refuseKey
+	case h.count[fieldExtensions] > 0 && !h.readExtensions(buf):
+		return refuseExtensions
 	case h.count[fieldOrigin] > 1: // a door that checks the first must not be told another
 		return refuseOrigins
 	}
@@ -97,9 +99,10 @@ func validKey(key []byte) bool {
 }
 
 // AppendSwitching appends the 101 response that accepts a handshake (RFC 6455 4.2.2) to dst and returns it. key is the one
-// that CheckUpgrade has passed. protocol, if not empty, is the server's own spelling of one that the client offered. Neither
-// is kept. Nothing is allocated if dst has room: 129 bytes, and 26 more than protocol's own if there is one.
-func AppendSwitching(dst, key, protocol []byte) []byte {
+// that CheckUpgrade has passed. protocol, if not empty, is the server's own spelling of one that the client offered, and
+// extensions what Head.Deflate has returned. Nothing is kept. Nothing is allocated if dst has room: 129 bytes, 26 more than
+// protocol's own if there is one, and 28 more than extensions'.
+func AppendSwitching(dst, key, protocol []byte, extensions string) []byte {
 	const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" // RFC 6455 1.3
 	var scratch [keyLen + len(guid)]byte
 	sum := sha1.Sum(append(append(scratch[:0], key...), guid...))
@@ -108,6 +111,10 @@ func AppendSwitching(dst, key, protocol []byte) []byte {
 	if len(protocol) > 0 {
 		dst = append(dst, "\r\nSec-WebSocket-Protocol: "...)
 		dst = append(dst, protocol...)
+	}
+	if extensions != "" {
+		dst = append(dst, "\r\nSec-WebSocket-Extensions: "...)
+		dst = append(dst, extensions...)
 	}
 	return append(dst, "\r\n\r\n"...)
 }

@@ -121,7 +121,7 @@ func TestAppendSwitching(t *testing.T) {
 		{"a subprotocol", "pushd.v1", bare + "\r\nSec-WebSocket-Protocol: pushd.v1\r\n\r\n"},
 	} {
 		t.Run(test.label, func(t *testing.T) {
-			got := conn.AppendSwitching([]byte("before"), []byte(sampleKey), []byte(test.protocol))
+			got := conn.AppendSwitching([]byte("before"), []byte(sampleKey), []byte(test.protocol), "")
 			if string(got) != "before"+test.want {
 				t.Errorf("got\n%q, want\n%q", got, "before"+test.want)
 			}
@@ -229,7 +229,7 @@ func upgradeOnce(tb testing.TB, h *conn.Head, buf, dst, scratch []byte) []byte {
 			break
 		}
 	}
-	return conn.AppendSwitching(dst, h.Key(buf), protocol)
+	return conn.AppendSwitching(dst, h.Key(buf), protocol, h.Deflate())
 }
 
 func TestNothingIsAllocated(t *testing.T) {

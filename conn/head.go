@@ -9,7 +9,7 @@ const (
 
 // Head parses one HTTP/1.1 request head (RFC 9112) that arrives in pieces. The zero value is ready.
 //
-// It holds offsets and no pointer: 82 bytes that can be pooled or copied, while the buffer that they refer to grows and
+// It holds offsets and no pointer: 88 bytes that can be pooled or copied, while the buffer that they refer to grows and
 // moves. The accessors are given that buffer again; they are for a head that Parse has found complete, and what they
 // return are slices of the buffer, valid as long as its contents are.
 type Head struct {

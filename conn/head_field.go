@@ -12,6 +12,7 @@ const (
 	fieldKey
 	fieldVersion
 	fieldProtocol
+	fieldExtensions
 	fieldUpgrade
 	fieldConnection
 	fieldLength
@@ -26,6 +27,8 @@ const (
 	asksWebSocket headOptions = 1 << iota // an Upgrade header lists websocket
 	asksUpgrade                           // a Connection header lists upgrade
 	hasBody                               // Content-Length other than 0, or Transfer-Encoding
+	offersDeflate                         // an offer of permessage-deflate can be accepted
+	offersWindow                          // and asks for server_max_window_bits=15
 )
 
 func fieldOf(name []byte) field {
@@ -47,6 +50,8 @@ func fieldOf(name []byte) field {
 		return fieldIf(fieldKey, name, "sec-websocket-key")
 	case 21:
 		return fieldIf(fieldVersion, name, "sec-websocket-version")
+	case 24:
+		return fieldIf(fieldExtensions, name, "sec-websocket-extensions")
 	case 22:
 		return fieldIf(fieldProtocol, name, "sec-websocket-protocol")
 	}

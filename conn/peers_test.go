@@ -65,7 +65,7 @@ func TestPeers(t *testing.T) {
 				return
 			}
 			p.Accept()
-			p.Out = conn.AppendSwitching(p.Out, q.Key(q.Bytes), nil)
+			p.Out = conn.AppendSwitching(p.Out, q.Key(q.Bytes), nil, "")
 		},
 		handOff: func(fd int, _ []byte) { unix.Close(fd) },
 	})
@@ -134,7 +134,7 @@ func TestPreface(t *testing.T) {
 			panic("not an upgrade")
 		}
 		p.Accept()
-		p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil)
+		p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil, "")
 	}})
 	whole := preface + shortHead
 	for cut := 1; cut < len(whole); cut++ {

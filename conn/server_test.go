@@ -181,7 +181,7 @@ func accept(r *conn.Request, p *conn.Post) {
 		return
 	}
 	p.Accept()
-	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil)
+	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil, "")
 }
 
 // Message implements conn.Handler.

@@ -39,8 +39,11 @@ func (h handler) echo(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		return
 	}
 	c.Kind = kindEcho
-	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil)
+	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil, r.Deflate())
 	p.Accept()
+	if r.Deflate() != "" {
+		p.Deflate()
+	}
 	h.counts.upgrades.add("ok")
 }
 

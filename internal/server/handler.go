@@ -76,7 +76,7 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		protocol = id.Name()
 	}
 	c.Kind = uint8(id)
-	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), []byte(protocol))
+	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), []byte(protocol), "")
 	p.Accept()
 	if refusal != nil { // a browser cannot see an HTTP status: it is let in, told, and closed
 		h.counts.upgrades.add(refusal.Code)
