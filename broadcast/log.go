@@ -105,6 +105,7 @@ func (l *topicLog) append(set *topicSettings, inUse uint32, m *Message, at int64
 		l.shown = new(Message)
 	}
 	*l.shown = *m
+	l.shown.Deflate = set.Deflate
 	if l.tapes == nil {
 		l.tapes = make([]tape, len(set.hub.cfg.Encoders))
 	}

@@ -42,6 +42,10 @@ type Message struct {
 	Previous Position // that of the message before, which a receiver must have seen; zero where the topic allows loss
 	Retained bool     // it is a retained value, sent on subscribing
 
+	// Deflate is the smallest payload that is worth compressing, 0 where none is:
+	// the topic does not allow it, or what is encoded is for one subscriber alone.
+	Deflate int
+
 	expired bool // a Delete that nobody published: where the publisher numbers it has the position before
 }
 

@@ -126,7 +126,7 @@ func (s *Shard) begin(a *audience) bool {
 		p.segment = t.log.segment(a.dialect, a.cursor, t.log.head)
 		news = p.messages() > 0
 	} else {
-		p.round = round{start: a.cursor, from: *a.known, end: t.log.head, to: t.positionLocked(t.log.head), on: true}
+		p.round = round{start: a.cursor, from: *a.known, end: t.log.head, to: t.positionLocked(t.log.head), on: true, shared: true}
 		news = s.encodePassLocked(a, p)
 		a.cursor, *a.known = p.round.end, p.round.to
 	}

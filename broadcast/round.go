@@ -14,6 +14,7 @@ type round struct {
 	on         bool
 	careful    bool // what is newer than the audience's cursor is left out: a pass will bring it, or the next round (rule C2)
 	retained   bool // it is a round from zero, for somebody new
+	shared     bool // it is for all members of an audience
 }
 
 // frames is a batch of messages encoded for one reader, or for those of one
@@ -60,6 +61,9 @@ func (t *topic) encodeRoundLocked(r *round, d uint8, upTo uint64, f *frames) (wh
 	}
 	f.reset()
 	f.m = Message{Topic: t.name, Retained: r.retained, Position: r.from}
+	if r.shared {
+		f.m.Deflate = t.set.Deflate
+	}
 	next := func(from uint32) uint32 {
 		i := t.keys.next(from, r.start, upTo)
 		for r.retained && i != none && t.keys.values[i].kind == Delete {

@@ -38,6 +38,9 @@ type Settings struct {
 	MaxKeys     int // keys whose newest value is known, where the topic retains or conflates; 0: 65,536
 	MaxKeyBytes int // what these values may take; 0: 16 MiB
 
+	// Deflate is the smallest payload, in bytes, that encoders may compress; 0: none.
+	Deflate int
+
 	LogLimit int     // bytes the log may hold; 0: that of Config
 	History  History // what a subscriber may resume from; 0: all that the log holds
 }

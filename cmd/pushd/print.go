@@ -67,6 +67,7 @@ type printedRule struct {
 	MaxKeyBytes string          `yaml:"max_key_bytes,omitempty"`
 	Log         string          `yaml:"log,omitempty"`
 	History     *printedHistory `yaml:"history,omitempty"`
+	CompressMin string          `yaml:"compress_min,omitempty"`
 }
 
 type printedHistory struct {
@@ -82,7 +83,10 @@ func printTopics(w io.Writer, rules []server.TopicRule) error {
 		s := r.Settings
 		p := printedRule{
 			r.Pattern.String(), s.Slow.String(), s.MaxRate, s.Retain, unless0(duration, s.RetainFor),
-			s.MaxKeys, unless0(bytes, s.MaxKeyBytes), unless0(bytes, s.LogLimit), nil,
+			s.MaxKeys, unless0(bytes, s.MaxKeyBytes), unless0(bytes, s.LogLimit), nil, "off",
+		}
+		if s.Deflate >= 0 {
+			p.CompressMin = unless0(bytes, s.Deflate)
 		}
 		if h := s.History; h != (broadcast.History{}) {
 			p.History = &printedHistory{h.Count, unless0(bytes, h.Bytes), unless0(duration, h.Age)}

@@ -176,6 +176,7 @@ func (c *settings) server() (server.Config, error) {
 		Demo:      c.Demo,
 		DemoTape:  c.DemoTape,
 		Echo:      c.Echo,
+		Compress:  c.Compress,
 
 		TrustProxy:    proxies,
 		ProxyProtocol: c.ProxyProtocol,

@@ -43,6 +43,7 @@ type settings struct {
 
 	MaxConnections   int  `default:"0" help:"Connections at once; 0 is what the open files limit allows."`
 	MaxHandshakes    int  `default:"${handshakes}" help:"Handshakes a second; 0 is any number. 20,000 a processor unless set."`
+	Compress         bool `help:"Compress messages for clients that ask for it (permessage-deflate)."`
 	MaxMessage       size `default:"64KiB" help:"The longest message, in bytes."`
 	MaxMessageRate   int  `default:"1000" help:"Messages and control frames of one connection in a second; 0 is any number. With --dev 0."`
 	MaxByteRate      size `default:"4MiB" help:"Bytes that one connection may send in a second; 0 is any number. With --dev 0."`

@@ -69,6 +69,7 @@ func (r *ruleReader) readRule(n *yaml.Node, before []server.TopicRule) {
 		{"max_key_bytes", from(&s.MaxKeyBytes, sizes, 1<<10, int64(r.global.KeyTotal), " (key-total)")},
 		{"log", from(&s.LogLimit, sizes, 4<<10, most, " (log-total - 64KiB)")},
 		{"history", r.readHistory},
+		{"compress_min", r.readCompressMin},
 	})
 	r.errs = append(r.errs, r.history.errs...)
 	switch {
@@ -133,6 +134,17 @@ func (r *ruleReader) readHistory(n *yaml.Node) error {
 	return nil
 }
 
+// readCompressMin reads a size, or off.
+func (r *ruleReader) readCompressMin(n *yaml.Node) error {
+	to := &r.rule.Settings.Deflate
+	size := from(to, sizes, 1, 16<<20, ", or off")
+	if n.Value == "off" {
+		*to = -1
+		return nil
+	}
+	return size(n)
+}
+
 // check holds the fields, each of which is good, against each other.
 func (r *ruleReader) check() {
 	s := &r.rule.Settings
@@ -146,6 +158,7 @@ func (r *ruleReader) check() {
 		{"retain_for", s.Retain, "retain: true"},
 		{"max_keys", s.Retain || conflates, "retain: true or slow: conflate"},
 		{"max_key_bytes", s.Retain || conflates, "retain: true or slow: conflate"},
+		{"compress_min", r.global.Compress, "the server's setting compress"},
 	} {
 		if at := r.lines[f.name]; at != 0 && !f.useful {
 			r.bad(at, f.name, "expected nothing without %s", f.with)

@@ -23,7 +23,7 @@ func mistakes(t *testing.T, file string, args ...string) []string {
 }
 
 func TestTopicMistakes(t *testing.T) {
-	const fields = "pattern, slow, max_rate, retain, retain_for, max_keys, max_key_bytes, log or history"
+	const fields = "pattern, slow, max_rate, retain, retain_for, max_keys, max_key_bytes, log, history or compress_min"
 	const a = "topics:\n- pattern: a\n  "
 	for _, c := range []struct{ label, file, want string }{
 		{"not a list", "topics: 5", `:1: topics: expected a list of settings by pattern, not "5"`},

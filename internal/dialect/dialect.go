@@ -12,19 +12,36 @@ type ID uint8
 const (
 	Raw  ID = 0 // pushd.raw.v1, also what a client gets that offers nothing
 	JSON ID = 1 // pushd.v1
+
+	// The same, where messages are compressed (RFC 7692). They have the same names.
+	RawDeflate  ID = 2
+	JSONDeflate ID = 3
 )
 
 // Count is the number of dialects.
-const Count = 2
+const Count = 4
 
-var names = [Count]string{Raw: "pushd.raw.v1", JSON: "pushd.v1"}
+var names = [...]string{Raw: "pushd.raw.v1", JSON: "pushd.v1"}
 
 // Name returns the dialect's token in Sec-WebSocket-Protocol.
-func (id ID) Name() string { return names[id] }
+func (id ID) Name() string { return names[id.plain()] }
 
-// Encoders returns the encoder of each dialect, indexed by ID.
+// IsRaw reports whether it is raw, compressed or not.
+func (id ID) IsRaw() bool { return id.plain() == Raw }
+
+// IsJSON reports whether it is JSON, compressed or not.
+func (id ID) IsJSON() bool { return id.plain() == JSON }
+
+// Deflate returns the dialect with compressed messages.
+func (id ID) Deflate() ID { return id.plain() + RawDeflate }
+
+func (id ID) plain() ID { return id % RawDeflate }
+
+// Encoders returns the encoder of each dialect, indexed by ID. Those of the compressed
+// ones are *DeflateEncoder.
 func Encoders() []broadcast.Encoder {
-	return []broadcast.Encoder{Raw: rawEncoder{}, JSON: jsonEncoder{}}
+	return []broadcast.Encoder{Raw: rawEncoder{}, JSON: jsonEncoder{},
+		RawDeflate: &DeflateEncoder{plain: rawEncoder{}}, JSONDeflate: &DeflateEncoder{plain: jsonEncoder{}}}
 }
 
 // Lookup returns the dialect of a subprotocol token, which is compared byte

@@ -65,7 +65,7 @@ func TestNames(t *testing.T) {
 	if n := len(dialect.Encoders()); n != dialect.Count {
 		t.Fatalf("%d encoders, want %d", n, dialect.Count)
 	}
-	for id := range dialect.ID(dialect.Count) {
+	for id := range dialect.RawDeflate { // those that are compressed have the same names
 		if got, ok := dialect.Lookup([]byte(id.Name())); !ok || got != id {
 			t.Errorf("Lookup(%q) is %d, %v", id.Name(), got, ok)
 		}

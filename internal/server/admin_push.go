@@ -58,7 +58,7 @@ func (s *Server) push(r *http.Request, h conn.Handle, m *broadcast.Message) erro
 	err := visit(r.Context(), shard, func() {
 		c := shard.Conn(h)
 		switch {
-		case c == nil || !c.Opened() || c.Kind == kindEcho:
+		case c == nil || !c.Opened() || isEcho(c.Kind):
 		case shard.Full(c):
 			refused = &dialect.Error{Code: dialect.CodeQueueFull, Message: "connection " + h.String() + " has not taken what it was sent before"}
 		default:

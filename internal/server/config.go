@@ -23,6 +23,8 @@ type Config struct {
 	DemoTape  string              // the demo plays this file instead of the market
 	Echo      bool                // /echo sends back what it is sent
 
+	Compress bool // messages are compressed for those who ask for it (permessage-deflate)
+
 	Topics []TopicRule              // how topics are to be; the first that matches holds
 	Reload func() (Reloaded, error) // reads anew how they are to be; nil where there is nothing to read; called by one goroutine at a time
 

@@ -7,15 +7,21 @@ import (
 	"github.com/pushd/pushd/internal/dialect"
 )
 
-// kindEcho is the Kind of a connection to /echo, which speaks no dialect: every
-// message comes back as it went. It is for conformance suites.
-const kindEcho = 0xff
+// The Kinds of connections to /echo, which speak no dialect: every message comes
+// back as it went. It is for conformance suites. Like raw they have no words of
+// their own.
+const (
+	kindEcho        = uint8(0xfc + dialect.Raw)
+	kindEchoDeflate = uint8(0xfc + dialect.RawDeflate)
+)
 
 const echoPath = "/echo"
 
+func isEcho(kind uint8) bool { return kind >= kindEcho }
+
 // kindName is what the admin door calls a Kind.
 func kindName(kind uint8) string {
-	if kind == kindEcho {
+	if isEcho(kind) {
 		return "echo"
 	}
 	return dialect.ID(kind).Name()
@@ -42,12 +48,16 @@ func (h handler) echo(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil, r.Deflate())
 	p.Accept()
 	if r.Deflate() != "" {
+		c.Kind = kindEchoDeflate
 		p.Deflate()
 	}
 	h.counts.upgrades.add("ok")
 }
 
 // appendEcho appends the message that answers one.
-func appendEcho(dst []byte, op ws.OpCode, payload []byte) []byte {
+func appendEcho(dst []byte, kind uint8, op ws.OpCode, payload []byte) []byte {
+	if kind == kindEchoDeflate {
+		return dialect.AppendDeflated(dst, op, dialect.Deflate(nil, payload))
+	}
 	return append(dialect.AppendHeader(dst, op, len(payload)), payload...)
 }

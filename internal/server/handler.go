@@ -75,9 +75,17 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 	if echo {
 		protocol = id.Name()
 	}
-	c.Kind = uint8(id)
-	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), []byte(protocol), "")
+	extensions := ""
+	if h.cfg.Compress {
+		extensions = r.Deflate()
+	}
+	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), []byte(protocol), extensions)
 	p.Accept()
+	if extensions != "" {
+		id = id.Deflate()
+		p.Deflate()
+	}
+	c.Kind = uint8(id)
 	if refusal != nil { // a browser cannot see an HTTP status: it is let in, told, and closed
 		h.counts.upgrades.add(refusal.Code)
 		switch refusal.Status {
@@ -91,7 +99,7 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		return
 	}
 	h.counts.upgrades.add("ok")
-	if id == dialect.JSON {
+	if id.IsJSON() {
 		p.Out = dialect.AppendWelcome(p.Out, dialect.Welcome{Connection: r.Handle.String(), Ping: h.cfg.PingInterval, MaxMessage: h.cfg.MaxMessage})
 	}
 	p.Ask = o
@@ -140,8 +148,8 @@ func tooMany(limit int) *dialect.Error {
 // Refuses implements conn.Handler.
 func (h handler) Refuses(c *conn.Conn, op ws.OpCode) (reason string) {
 	switch {
-	case c.Kind == kindEcho:
-	case dialect.ID(c.Kind) == dialect.Raw:
+	case isEcho(c.Kind):
+	case dialect.ID(c.Kind).IsRaw():
 		return "pushd.raw.v1 takes no messages"
 	case op != ws.OpText:
 		return "pushd.v1 takes text only"
@@ -151,8 +159,8 @@ func (h handler) Refuses(c *conn.Conn, op ws.OpCode) (reason string) {
 
 // Message implements conn.Handler.
 func (h handler) Message(c *conn.Conn, op ws.OpCode, payload []byte, p *conn.Post) {
-	if c.Kind == kindEcho {
-		p.Out = appendEcho(p.Out, op, payload)
+	if isEcho(c.Kind) {
+		p.Out = appendEcho(p.Out, c.Kind, op, payload)
 		return
 	}
 	cmd, err := dialect.Parse(payload, dialect.Limits{})

@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/pushd/pushd/internal/dialect"
 )
 
 // metricsHandler answers /metrics: pushd's, the Go runtime's and the process's.
@@ -58,6 +60,8 @@ var (
 	descPartial       = desc("partial_input_bytes", "Requests and messages that are not whole.")
 	descCrowded       = desc("connections_crowded_out_total", "Connections closed because all of those together were at their limit.")
 	descLate          = desc("connections_late_total", "Connections closed because a message was not whole in time.")
+	descDeflated      = desc("deflated_messages_total", "Messages compressed, each once for all who take them so.")
+	descDeflatedBytes = desc("deflated_bytes_total", "Bytes of the payloads of compressed messages, before and after.", "stage")
 	descBuffers       = desc("buffer_bytes", "Pooled buffers, by whether they are in use.", "state")
 	descPages         = desc("http_pages", "Ordinary HTTP connections on the public door.")
 	descPublished     = desc("messages_published_total", "Messages put into a topic's log.")
@@ -139,6 +143,15 @@ func (c collector) collectEngine(m metrics) {
 	m.gauge(descPartial, float64(stats.PartialBytes.Load()))
 	m.counter(descCrowded, stats.Crowded.Load())
 	m.counter(descLate, stats.Late.Load())
+	var deflated, before, after uint64
+	for _, e := range c.encoders {
+		if e, is := e.(*dialect.DeflateEncoder); is {
+			deflated, before, after = deflated+e.Messages.Load(), before+e.In.Load(), after+e.Out.Load()
+		}
+	}
+	m.counter(descDeflated, deflated)
+	m.counter(descDeflatedBytes, before, "before")
+	m.counter(descDeflatedBytes, after, "after")
 	c.counts.upgrades.each(func(result string, n uint64) { m.counter(descUpgrades, n, result) })
 	c.counts.closes.each(func(code string, n uint64) { m.counter(descCloses, n, code) })
 	c.counts.badTokens.each(func(reason string, n uint64) { m.counter(descBadTokens, n, reason) })

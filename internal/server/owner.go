@@ -70,7 +70,7 @@ func (o *owner) Keep(slot uint32, rest []byte) { o.shard.Keep(slot, rest) }
 // Tell implements broadcast.Writer.
 func (o *owner) Tell(slot uint32, topic string, n broadcast.Notice) {
 	c := o.shard.At(slot)
-	speaks := dialect.ID(c.Kind) == dialect.JSON
+	speaks := dialect.ID(c.Kind).IsJSON()
 	switch {
 	case n.Kind == broadcast.Lost, n.Kind == broadcast.Gap && !speaks: // what raw cannot say it does not hide
 		o.shard.EndSoon(slot, dialect.CloseTryAgainLater, dialect.RetryReason(jitter(slowRetry)))
@@ -287,7 +287,7 @@ func (o *owner) Work(until time.Time) (more bool) {
 // ping is what keeps a connection alive, and shows it to be: browser code cannot
 // see RFC 6455 pings, so pushd.v1 has its own.
 func ping(c *conn.Conn) []byte {
-	if dialect.ID(c.Kind) == dialect.JSON {
+	if dialect.ID(c.Kind).IsJSON() {
 		return jsonPing
 	}
 	return ws.CompiledPing

@@ -88,7 +88,7 @@ func (h handler) readQuery(o *opening, query, scratch []byte, id dialect.ID) err
 		}
 		o.named = max(1, o.named)
 	}
-	if id == dialect.Raw && len(o.topics) == 0 {
+	if id.IsRaw() && len(o.topics) == 0 {
 		return refuseQuery("no topic: expected ?topic=NAME, at least once, or a token with sub; pushd.v1 can also subscribe later")
 	}
 	return h.checkSince(o, id)
@@ -118,7 +118,7 @@ func (h handler) checkSince(o *opening, id dialect.ID) error {
 	if t, ok := h.hub.Topic(topic); ok && o.skips && t.Settings.Slow == broadcast.Conflate {
 		return refuseQuery("skip= counts messages, and topic " + quote(topic) + " conflates them: expected since= alone")
 	}
-	if id != dialect.Raw {
+	if !id.IsRaw() {
 		return nil
 	}
 	history, ok := h.hub.Resumable(topic, broadcast.Position(o.since), o.skip)

@@ -37,6 +37,7 @@ type Server struct {
 	demo    demo.Config // what the demo shows, if there is one
 	leaving leaving
 
+	encoders  []broadcast.Encoder // by dialect
 	origins   origins
 	bans      bans
 	memory    memory
@@ -63,9 +64,10 @@ func New(cfg Config) (*Server, error) {
 
 func (s *Server) open() (err error) {
 	cfg := s.cfg
+	s.encoders = dialect.Encoders()
 	s.hub = broadcast.NewHub(broadcast.Config{
-		Encoders:     dialect.Encoders(),
-		Settings:     byPattern(s.withDemo(cfg.Topics)),
+		Encoders:     s.encoders,
+		Settings:     s.settings(cfg.Topics),
 		LogLimit:     cfg.LogLimit,
 		MemoryLimit:  cfg.LogTotal,
 		KeyLimit:     cfg.KeyTotal,

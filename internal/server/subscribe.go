@@ -38,14 +38,14 @@ func (o *owner) subscribe(c *conn.Conn, id []byte, t dialect.Subscription, query
 	}
 	s, err := o.audience.Subscribe(c.Slot(), list(c), t.Topic, uint8(kind), options)
 	switch {
-	case err == nil && kind == dialect.Raw && options.Since != nil && !s.Recovered: // the handler found it held; it has gone since
+	case err == nil && kind.IsRaw() && options.Since != nil && !s.Recovered: // the handler found it held; it has gone since
 		o.audience.Unsubscribe(list(c), t.Topic)
 		o.shard.EndSoon(c.Slot(), dialect.CloseTryAgainLater, dialect.RetryReason(jitter(slowRetry)))
-	case err == nil && kind == dialect.JSON:
+	case err == nil && kind.IsJSON():
 		o.answers = dialect.AppendSubscribed(o.answers, dialect.Subscribed{ID: id, Topic: t.Topic, Position: dialect.Position(s.Position),
 			Since: options.Since != nil, Recovered: s.Recovered, History: dialect.Position(s.History), Policy: s.Policy, MaxRate: s.MaxRate, Retain: s.Retain})
 	case err == nil || err == broadcast.ErrAlready && query:
-	case kind == dialect.Raw, ofUser: // raw cannot say it, and without its user's topic it would be nobody's
+	case kind.IsRaw(), ofUser: // raw cannot say it, and without its user's topic it would be nobody's
 		o.shard.EndSoon(c.Slot(), dialect.CloseTryAgainLater, dialect.RetryReason(jitter(overloadedRetry)))
 	default:
 		e := errorOf(err)

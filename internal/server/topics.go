@@ -7,7 +7,7 @@ import (
 
 // TopicRule says how the topics of a pattern are to be. In a list of rules the
 // first whose pattern matches holds; a topic that none matches is as the zero
-// Settings say.
+// Settings say. With a negative Deflate none of its messages is compressed.
 type TopicRule struct {
 	Pattern  dialect.Pattern
 	Settings broadcast.Settings
@@ -15,19 +15,32 @@ type TopicRule struct {
 
 // Configure has every topic, those that exist and those to come, be as the rules
 // say, which it keeps. What changes when stands at [broadcast.Hub.Configure].
-func (s *Server) Configure(rules []TopicRule) { s.hub.Configure(byPattern(s.withDemo(rules))) }
+func (s *Server) Configure(rules []TopicRule) { s.hub.Configure(s.settings(rules)) }
 
-// byPattern returns what finds a topic's settings.
-func byPattern(rules []TopicRule) func(topic string) broadcast.Settings {
+// settings returns what finds a topic's settings.
+func (s *Server) settings(rules []TopicRule) func(topic string) broadcast.Settings {
+	rules = s.withDemo(rules)
 	return func(topic string) broadcast.Settings {
+		var found broadcast.Settings
 		for i := range rules {
 			if rules[i].Pattern.Match(topic) {
-				return rules[i].Settings
+				found = rules[i].Settings
+				break
 			}
 		}
-		return broadcast.Settings{}
+		switch {
+		case !s.cfg.Compress, found.Deflate < 0:
+			found.Deflate = 0
+		case found.Deflate == 0:
+			found.Deflate = defaultDeflate
+		}
+		return found
 	}
 }
+
+// defaultDeflate is the smallest payload, in bytes, that is compressed where a
+// topic's settings do not say: what is shorter gains little.
+const defaultDeflate = 256
 
 // settingsBody is how a topic is, in the words of the settings file.
 type settingsBody struct {
@@ -39,6 +52,7 @@ type settingsBody struct {
 	MaxKeyBytes int         `json:"max_key_bytes"`
 	Log         int         `json:"log"`
 	History     historyBody `json:"history"`
+	CompressMin int         `json:"compress_min,omitempty"` // absent: none is compressed
 }
 
 type historyBody struct {
@@ -50,6 +64,6 @@ type historyBody struct {
 func settingsBodyOf(s broadcast.Settings) settingsBody {
 	return settingsBody{
 		s.Slow.String(), s.MaxRate, s.Retain, s.RetainFor.Milliseconds(), s.MaxKeys, s.MaxKeyBytes, s.LogLimit,
-		historyBody{s.History.Count, s.History.Bytes, s.History.Age.Milliseconds()},
+		historyBody{s.History.Count, s.History.Bytes, s.History.Age.Milliseconds()}, s.Deflate,
 	}
 }
