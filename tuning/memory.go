@@ -29,8 +29,9 @@ func ReadMemory() MemoryUse { return readMemory(os.DirFS("/")) }
 // the root group has not.
 func readMemory(root fs.FS) (m MemoryUse) {
 	m.User = residentPages(root) * uint64(os.Getpagesize())
-	m.Total, m.Left = kib(root, "proc/meminfo", "MemTotal:"), kib(root, "proc/meminfo", "MemAvailable:")
-	m.Kernel = kib(root, "proc/meminfo", "SUnreclaim:") + tcpPages(root)*uint64(os.Getpagesize())
+	meminfo, _ := fs.ReadFile(root, "proc/meminfo")
+	m.Total, m.Left = kibIn(meminfo, "MemTotal:"), kibIn(meminfo, "MemAvailable:")
+	m.Kernel = kibIn(meminfo, "SUnreclaim:") + tcpPages(root)*uint64(os.Getpagesize())
 	paths := groupPaths(root, 0)
 	if g := readGroup(root, paths); g.MemoryMax > 0 && left(g.MemoryMax, g.MemoryUsed) < m.Left {
 		m.Total, m.Left = g.MemoryMax, left(g.MemoryMax, g.MemoryUsed)

@@ -1,6 +1,7 @@
 package tuning
 
 import (
+	"bytes"
 	"io/fs"
 	"path"
 	"strconv"
@@ -71,9 +72,13 @@ func numbers(value string) (all []uint64) {
 // kib returns a line of a file like proc_meminfo(5) in bytes, or 0.
 func kib(root fs.FS, name, key string) uint64 {
 	b, _ := fs.ReadFile(root, name)
-	for line := range strings.Lines(string(b)) {
-		if rest, found := strings.CutPrefix(line, key); found {
-			n, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+	return kibIn(b, key)
+}
+
+func kibIn(b []byte, key string) uint64 {
+	for line := range bytes.Lines(b) {
+		if rest, found := bytes.CutPrefix(line, []byte(key)); found {
+			n, _ := strconv.ParseUint(string(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte(" kB"))), 10, 64)
 			return n * 1024
 		}
 	}

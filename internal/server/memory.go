@@ -13,6 +13,7 @@ import (
 type memory struct {
 	limit int64 // bytes, user and kernel; 0: only the host's, or the control group's, counts
 	began tuning.MemoryUse
+	live  int // connections when it was read last
 	full  atomic.Bool
 
 	user, kernel atomic.Uint64 // now
@@ -30,8 +31,14 @@ func (m *memory) look(now tuning.MemoryUse) (changed bool) {
 	return m.full.Swap(full) != full
 }
 
-// watchMemory looks, and says so when newcomers are refused, and no longer.
+// watchMemory looks, and says so when newcomers are refused, and no longer. While
+// nobody comes or goes there is nothing to refuse, and nothing is read.
 func (s *Server) watchMemory() {
+	live := s.engine.Live()
+	if live == s.memory.live && !s.memory.full.Load() {
+		return
+	}
+	s.memory.live = live
 	if !s.memory.look(tuning.ReadMemory()) {
 		return
 	}
@@ -44,6 +51,7 @@ func (s *Server) watchMemory() {
 }
 
 func (c collector) collectMemory(m metrics) {
+	c.memory.look(tuning.ReadMemory())
 	user, kernel := float64(c.memory.user.Load()), float64(c.memory.kernel.Load())
 	m.gauge(descMemory, user, "user")
 	m.gauge(descMemory, kernel, "kernel")
