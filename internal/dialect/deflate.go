@@ -29,25 +29,27 @@ type DeflateEncoder struct {
 var _ broadcast.Encoder = (*DeflateEncoder)(nil)
 
 // AppendMessage implements broadcast.Encoder. A payload below m.Deflate, and a frame
-// that would not become smaller, stays as it is.
+// that would not become smaller, stays as it is. The plain frame is made elsewhere:
+// where dst has no room for it, and for the compressed one it has, dst is not to move.
 func (e *DeflateEncoder) AppendMessage(dst []byte, m *broadcast.Message) []byte {
-	start := len(dst)
-	dst = e.plain.AppendMessage(dst, m)
-	if m.Deflate == 0 || len(m.Payload) < m.Deflate || len(dst) == start {
-		return dst
+	if m.Deflate == 0 || len(m.Payload) < m.Deflate {
+		return e.plain.AppendMessage(dst, m)
 	}
-	op := ws.OpCode(dst[start] & 0xf)
-	payload := dst[start+headerLen(dst[start:]):]
 	d := deflaters.Get().(*deflater)
 	defer deflaters.Put(d)
+	d.frame = e.plain.AppendMessage(emptied(d.frame), m)
+	if len(d.frame) == 0 {
+		return dst
+	}
+	payload := d.frame[headerLen(d.frame):]
 	out := d.deflate(payload)
 	if len(out) >= len(payload) {
-		return dst
+		return append(dst, d.frame...)
 	}
 	e.Messages.Add(1)
 	e.In.Add(uint64(len(payload)))
 	e.Out.Add(uint64(len(out)))
-	return AppendDeflated(dst[:start], op, out)
+	return AppendDeflated(dst, ws.OpCode(d.frame[0]&0xf), out)
 }
 
 // AppendDeflated appends the frame of a compressed message.
@@ -85,8 +87,17 @@ var deflaters = sync.Pool{New: func() any {
 }}
 
 type deflater struct {
-	w   *flate.Writer
-	out []byte
+	w     *flate.Writer
+	out   []byte
+	frame []byte // the plain one
+}
+
+// emptied returns b to be written anew, unless it is so long that it had better go.
+func emptied(b []byte) []byte {
+	if cap(b) > 1<<20 {
+		return nil
+	}
+	return b[:0]
 }
 
 // Write implements io.Writer for the compressor.
@@ -99,10 +110,7 @@ func (d *deflater) Write(b []byte) (int, error) {
 // are always the same (RFC 7692, 7.2.1). It is valid until the next call.
 func (d *deflater) deflate(payload []byte) []byte {
 	const tail = 4
-	if cap(d.out) > 1<<20 {
-		d.out = nil
-	}
-	d.out = d.out[:0]
+	d.out = emptied(d.out)
 	d.w.Reset(d)
 	d.w.Write(payload) // neither fails: Write above does not
 	d.w.Flush()

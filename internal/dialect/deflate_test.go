@@ -93,6 +93,18 @@ func TestDeflateEncoder(t *testing.T) {
 	}
 }
 
+// What fits when it is compressed stays where it is: the log would begin another chunk for a frame that has moved.
+func TestDeflateStaysWhereItFits(t *testing.T) {
+	m := &broadcast.Message{Kind: broadcast.Text, Payload: bytes.Repeat([]byte("a"), 60_000), Deflate: 1}
+	for _, id := range []dialect.ID{dialect.RawDeflate, dialect.JSONDeflate} {
+		room := make([]byte, 6, 1000)
+		got := dialect.Encoders()[id].AppendMessage(room, m)
+		require.Same(t, &room[0], &got[0])
+		_, _, compressed := plainOf(t, got[6:])
+		require.True(t, compressed)
+	}
+}
+
 func TestDeflateDialects(t *testing.T) {
 	for _, id := range []dialect.ID{dialect.Raw, dialect.JSON} {
 		require.Equal(t, id.Name(), id.Deflate().Name())
