@@ -27,8 +27,12 @@ type frames struct {
 	seqs   []uint64
 }
 
-// turnBytes is how much is encoded at a time: the topic's lock is held.
-const turnBytes = 16 << 10
+// turnBytes is how much is encoded at a time, and inputBytes how much is taken in for
+// that where it is compressed: the topic's lock is held.
+const (
+	turnBytes  = 16 << 10
+	inputBytes = 64 << 10
+)
 
 func (f *frames) reset() {
 	if cap(f.data) > 4*turnBytes {
@@ -71,8 +75,9 @@ func (t *topic) encodeRoundLocked(r *round, d uint8, upTo uint64, f *frames) (wh
 		}
 		return i
 	}
+	input := 0
 	for i := next(r.place); i != none; {
-		if len(f.data) >= turnBytes {
+		if len(f.data) >= turnBytes || input >= inputBytes {
 			return false
 		}
 		after := next(i + 1)
@@ -80,6 +85,7 @@ func (t *topic) encodeRoundLocked(r *round, d uint8, upTo uint64, f *frames) (wh
 			f.m.Position = r.to
 		}
 		t.keys.message(i, &f.m)
+		input += len(f.m.Payload)
 		before := len(f.data)
 		if f.data = t.set.hub.cfg.Encoders[d].AppendMessage(f.data, &f.m); len(f.data) > before {
 			f.ends = append(f.ends, uint32(len(f.data)))
