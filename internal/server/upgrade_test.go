@@ -111,12 +111,17 @@ func TestUpgradeAllocations(t *testing.T) {
 	}{
 		{"raw", "/ws?topic=room", "", 0.1},
 		{"raw by name", "/ws?topic=room", "Sec-WebSocket-Protocol: pushd.raw.v1\r\n", 0.1},
+		{"raw compressed", "/ws?topic=room", offerDeflate, 0.1},
 		{"JSON", "/ws?topic=room", "Sec-WebSocket-Protocol: pushd.v1\r\n", 1.1},
 	} {
 		t.Run(c.label, func(t *testing.T) {
-			d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Shards: 2, MaxHandshakes: 1e6})
+			d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Shards: 2, MaxHandshakes: 1e6, Compress: true})
 			const others = 4 // so that the topic stays, and on each shard an audience for each dialect
 			for i := range others {
+				if c.header == offerDeflate {
+					d.ask("GET "+c.target, upgrade+offerDeflate)
+					continue
+				}
 				d.subscribe([]string{"pushd.raw.v1", "pushd.v1"}[i/2], "room")
 			}
 			d.listed("topic=room", others)
