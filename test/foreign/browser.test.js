@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { root, serve, until } from './harness.js';
+import { curl, root, serve, until } from './harness.js';
 
 const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
@@ -13,7 +13,7 @@ let server, browser, page;
 const complaints = []; // of the page: what the console and uncaught errors said
 
 before(async () => {
-  server = await serve('--demo');
+  server = await serve('--demo', '--compress');
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
   page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   page.on('pageerror', (err) => complaints.push(String(err)));
@@ -49,6 +49,21 @@ test('the demo shows moving prices', async () => {
   await open();
   await moving();
   assert.deepEqual(complaints, []);
+});
+
+test('the browser takes compressed messages', async () => {
+  const extensions = await page.evaluate(() => new Promise((resolve, reject) => {
+    const ws = new WebSocket(`ws://${location.host}/ws?topic=demo.long`);
+    window.heard = new Promise((hear) => { ws.onmessage = ({ data }) => hear(data); });
+    ws.onopen = () => resolve(ws.extensions);
+    ws.onerror = reject;
+  }));
+  assert.equal(extensions, 'permessage-deflate; server_no_context_takeover; client_no_context_takeover');
+  const long = JSON.stringify(Array.from({ length: 100 }, (_, i) => ({ price: 181 + i / 100 })));
+  await server.publish('demo.long', long);
+  assert.equal(await page.evaluate(() => window.heard), long);
+  const { body } = await curl([`http://${server.admin}/metrics`]);
+  assert.match(body, /^pushd_deflated_messages_total [1-9]/m);
 });
 
 test('the demo survives a cut', async () => {

@@ -10,12 +10,21 @@ import { serve } from './harness.js';
 const python = '/usr/bin/python3';
 const script = fileURLToPath(new URL('websockets_test.py', import.meta.url));
 
-let server;
-before(async () => { server = await serve('--dev'); });
-after(() => server?.stop());
+let server, compressing;
+before(async () => {
+  server = await serve('--dev');
+  compressing = await serve('--dev', '--compress');
+});
+after(async () => {
+  await server?.stop();
+  await compressing?.stop();
+});
 
 test("Python's websockets", async () => {
-  const env = { ...process.env, PUSHD_PUBLIC: server.public, PUSHD_ADMIN: server.admin, PYTHONDONTWRITEBYTECODE: '1' };
+  const env = {
+    ...process.env, PYTHONDONTWRITEBYTECODE: '1', PUSHD_PUBLIC: server.public, PUSHD_ADMIN: server.admin,
+    PUSHD_COMPRESS_PUBLIC: compressing.public, PUSHD_COMPRESS_ADMIN: compressing.admin,
+  };
   const child = spawn(python, [script, '-v'], { env, stdio: ['ignore', 'inherit', 'pipe'] });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text) => { said += text; });

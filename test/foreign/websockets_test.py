@@ -1,4 +1,7 @@
-"""Python's websockets library against the server at PUSHD_PUBLIC and PUSHD_ADMIN (host:port each)."""
+"""Python's websockets library against the server at PUSHD_PUBLIC and PUSHD_ADMIN (host:port each), which does not compress.
+
+One that does is at PUSHD_COMPRESS_PUBLIC and PUSHD_COMPRESS_ADMIN.
+"""
 
 import asyncio
 import itertools
@@ -8,7 +11,10 @@ import unittest
 import urllib.request
 
 import websockets
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
+COMPRESS_PUBLIC = os.environ["PUSHD_COMPRESS_PUBLIC"]
+COMPRESS_ADMIN = os.environ["PUSHD_COMPRESS_ADMIN"]
 PUBLIC = os.environ["PUSHD_PUBLIC"]
 ADMIN = os.environ["PUSHD_ADMIN"]
 PATIENCE = 10  # seconds: only a fault takes so long
@@ -21,14 +27,14 @@ def fresh(name):
     return f"foreign.python.{name}.{next(_numbers)}"
 
 
-def request(method, path, body=None, kind="text/plain"):
-    req = urllib.request.Request(f"http://{ADMIN}{path}", data=body, method=method, headers={"Content-Type": kind})
+def request(method, path, body=None, kind="text/plain", admin=ADMIN):
+    req = urllib.request.Request(f"http://{admin}{path}", data=body, method=method, headers={"Content-Type": kind})
     with _direct.open(req, timeout=PATIENCE) as res:
         return res.read()
 
 
-def publish(topic, body, kind="text/plain"):
-    return json.loads(request("POST", f"/v1/topics/{topic}/messages", body, kind))
+def publish(topic, body, kind="text/plain", admin=ADMIN):
+    return json.loads(request("POST", f"/v1/topics/{topic}/messages", body, kind, admin))
 
 
 def connect(path, *protocols):
@@ -80,6 +86,39 @@ class Raw(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(ws.extensions, [])
             publish(topic, b"plain")
             self.assertEqual(await receive(ws), "plain")
+
+
+class Compressed(unittest.IsolatedAsyncioTestCase):
+    def connect(self, path, *protocols, **offer):
+        factory = ClientPerMessageDeflateFactory(**offer)
+        return websockets.connect(
+            f"ws://{COMPRESS_PUBLIC}{path}", subprotocols=protocols or None, compression=None, extensions=[factory], open_timeout=PATIENCE
+        )
+
+    async def test_both_ways(self):
+        topic = fresh("compressed")
+        async with self.connect("/ws", "pushd.v1", client_max_window_bits=True) as ws:
+            self.assertEqual([e.name for e in ws.extensions], ["permessage-deflate"])
+            await op(ws, "welcome")
+            await ws.send(json.dumps({"op": "subscribe", "topics": [topic]}))  # compressed, as all that it sends
+            await op(ws, "subscribed")
+            for text in ("short", "grüß dich " * 1000, "a" * 65536):
+                publish(topic, text.encode(), admin=COMPRESS_ADMIN)
+                self.assertEqual((await op(ws, "message"))["text"], text)
+        metrics = request("GET", "/metrics", admin=COMPRESS_ADMIN).decode()
+        self.assertRegex(metrics, r"(?m)^pushd_deflated_messages_total [1-9]")
+
+    async def test_window(self):
+        for bits, want in ((15, ["permessage-deflate"]), (12, []), (9, [])):
+            async with self.connect(f"/ws?topic={fresh('window')}", server_max_window_bits=bits) as ws:
+                self.assertEqual([e.name for e in ws.extensions], want, f"server_max_window_bits={bits}")
+
+    async def test_what_it_offers_by_itself(self):
+        topic = fresh("default")
+        async with websockets.connect(f"ws://{COMPRESS_PUBLIC}/ws?topic={topic}", open_timeout=PATIENCE) as ws:
+            self.assertEqual([e.name for e in ws.extensions], ["permessage-deflate"])
+            publish(topic, b"a" * 1000, admin=COMPRESS_ADMIN)
+            self.assertEqual(await receive(ws), "a" * 1000)
 
 
 class V1(unittest.IsolatedAsyncioTestCase):
