@@ -81,6 +81,11 @@ func TestTopicMistakes(t *testing.T) {
 		{"key bytes in MB", a + "retain: true\n  max_key_bytes: 4MB",
 			`:4: topics[0].max_key_bytes: "4MB": expected a size such as 65536, 512KiB or 4MiB, from 1KiB to 64MiB (key-total)`},
 
+		{"compress_min 0", "compress: true\n" + a + "compress_min: 0", `:4: topics[0].compress_min: "0": expected a size such as 65536, 512KiB or 4MiB, from 1 to 16MiB, or off`},
+		{"huge compress_min", "compress: true\n" + a + "compress_min: 1GiB", `:4: topics[0].compress_min: "1GiB": expected a size such as 65536, 512KiB or 4MiB, from 1 to 16MiB, or off`},
+		{"compress_min of nothing", "compress: true\n" + a + "compress_min:", ":4: topics[0].compress_min: expected a size such as 65536, 512KiB or 4MiB, from 1 to 16MiB, or off, not nothing"},
+		{"useless compress_min", a + "compress_min: off", ":3: topics[0].compress_min: expected nothing without the server's setting compress"},
+
 		{"small log", a + "log: 1KiB", `:3: topics[0].log: "1KiB": expected a size such as 65536, 512KiB or 4MiB, from 4KiB to 262080KiB (log-total - 64KiB)`},
 		{"huge log", a + "log: 1GiB", `:3: topics[0].log: "1GiB": expected a size such as 65536, 512KiB or 4MiB, from 4KiB to 262080KiB (log-total - 64KiB)`},
 		{"negative log", a + "log: -1", `:3: topics[0].log: "-1": expected a size such as 65536, 512KiB or 4MiB, from 4KiB to 262080KiB (log-total - 64KiB)`},
@@ -145,6 +150,17 @@ func TestTopicsArePrinted(t *testing.T) {
       slow: disconnect
 `
 	require.Equal(t, all, printed(all))
+	const compressed = `topics:
+    - pattern: a
+      slow: disconnect
+      compress_min: 1KiB
+    - pattern: b
+      slow: disconnect
+      compress_min: "off"
+    - pattern: c
+      slow: disconnect
+`
+	require.Equal(t, compressed, printed("compress: true\n"+compressed))
 	require.Equal(t, "topics: []\n", printed("topics: []"))
 	require.Equal(t, "topics: []\n", printed("listen: :1"))
 	require.Contains(t, printed("topics:\n- pattern: a\n  slow: conflate\n  max_rate: 7\n"), "max_rate: 5\n", "one of the rates that there are")
