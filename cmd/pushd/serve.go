@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -34,6 +35,11 @@ type serveCmd struct {
 
 // Run is called by kong.
 func (c *serveCmd) Run(w *world) error {
+	// Set-up leaves garbage behind, and the first collection has costs of its own: it
+	// is the one before there are connections, and the only one so far, so that they
+	// find the room that set-up had.
+	percent := debug.SetGCPercent(-1)
+	defer debug.SetGCPercent(percent)
 	if err := c.complete(w.sources); err != nil {
 		return err
 	}
@@ -54,7 +60,7 @@ func (c *serveCmd) Run(w *world) error {
 		w.say("the settings are good")
 		return nil
 	}
-	return c.serve(w, tokens)
+	return c.serve(w, tokens, percent)
 }
 
 // complete checks the settings and reads the topics' of the file.
@@ -65,8 +71,8 @@ func (c *serveCmd) complete(src *sources) (err error) {
 	return err
 }
 
-// serve runs a server until the process is told to end.
-func (c *serveCmd) serve(w *world, tokens []string) error {
+// serve runs a server until the process is told to end. percent is the collector's.
+func (c *serveCmd) serve(w *world, tokens []string, percent int) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -101,7 +107,8 @@ func (c *serveCmd) serve(w *world, tokens []string) error {
 	}
 	defer reloadOn(hangups, s)()
 	c.announce(w, s, verdict)
-	runtime.GC() // set-up leaves garbage behind, and the first collection has costs of its own: both before there are connections
+	debug.SetGCPercent(percent)
+	runtime.GC()
 	return runUntilTold(w.ctx, s, signals)
 }
 
