@@ -96,8 +96,8 @@ func (c *settings) checkAdmin(src *sources, tokens []string) error {
 // when the server begins.
 func (c *settings) checkAuth(src *sources) error {
 	if c.AuthJwks != "" {
-		if err := auth.CheckJWKSURL(c.AuthJwks); err != nil {
-			return src.bad("auth-jwks", c.AuthJwks, "an https URL, or http on loopback")
+		if _, err := auth.New(auth.Config{JWKSURL: c.AuthJwks}); err != nil {
+			return src.bad("auth-jwks", c.AuthJwks, "https://HOST/PATH, or http:// and a loopback address")
 		}
 	}
 	if len(c.AuthKey) == 0 && c.AuthJwks == "" {

@@ -228,7 +228,7 @@ func (c *settings) verifier(log *slog.Logger) (*auth.Verifier, error) {
 	if len(c.AuthKey) == 0 && c.AuthJwks == "" {
 		return nil, nil
 	}
-	return auth.New(auth.Config{KeyFiles: c.AuthKey, JWKSURL: c.AuthJwks, Audience: c.AuthAudience, Issuer: c.AuthIssuer, Logger: log})
+	return auth.New(auth.Config{KeyFiles: c.AuthKey, JWKSURL: c.AuthJwks, Audience: c.AuthAudience, Issuer: c.AuthIssuer, Leeway: c.AuthLeeway, Logger: log})
 }
 
 func (c *settings) logger(w *world) *slog.Logger {

@@ -27,6 +27,7 @@ type settings struct {
 	AuthJwks       string        `placeholder:"URL" help:"Keys that tokens are checked by, as a JSON Web Key Set."`
 	AuthAudience   string        `placeholder:"AUD" help:"What aud of a token has to name."`
 	AuthIssuer     string        `placeholder:"ISS" help:"What iss of a token has to be."`
+	AuthLeeway     time.Duration `default:"5s" help:"How far the clock of who signs tokens may be from this host's."`
 	AuthCookie     string        `default:"pushd_token" help:"The cookie that may hold a token."`
 	AuthTimeout    time.Duration `default:"5s" help:"How long who is subscribed to nothing may go without a token."`
 	AdminTokenFile string        `placeholder:"FILE" help:"Holds the admin door's tokens, one a line, any of which will do. Needed, or --admin-client-ca, unless the door is on loopback or unix. PUSHD_ADMIN_TOKEN may hold a token itself."`
@@ -188,6 +189,7 @@ func (c *settings) checkRanges(src *sources) error {
 		{"key-total", int64(c.KeyTotal), 1 << 20, 1 << 44, "", "", bytes},
 		{"queue-total", int64(c.QueueTotal), 8 * int64(c.MaxMessage), 1 << 44, "8 times max-message", "", bytes},
 		{"memory-limit", int64(c.MemoryLimit), 16 << 20, 1 << 50, "", "as much as there is", bytes},
+		{"auth-leeway", int64(c.AuthLeeway), int64(time.Millisecond), int64(time.Hour), "", "none", duration},
 		{"auth-timeout", int64(c.AuthTimeout), int64(time.Second), int64(time.Minute), "", "", duration},
 		{"input-total", int64(c.InputTotal), 8 * int64(c.MaxMessage), 1 << 44, "8 times max-message", "", bytes},
 		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "", "", duration},

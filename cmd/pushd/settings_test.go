@@ -178,3 +178,25 @@ func TestConnections(t *testing.T) {
 		require.Equal(t, c.want, main.Connections(c.asked, c.holds), c)
 	}
 }
+
+// The settings of a server say where its keys are, and a mistake in them.
+func TestAuthSettings(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"--auth-audience=a"}, "--auth-audience"},
+		{[]string{"--auth-issuer=a"}, "expected nothing without --auth-key or --auth-jwks"},
+		{[]string{"--auth-jwks=http://issuer.example/"}, "expected https://HOST/PATH, or http:// and a loopback address"},
+		{[]string{"--auth-cookie=a b"}, "expected the name of a cookie"},
+		{[]string{"--auth-timeout=0"}, "--auth-timeout"},
+	} {
+		r := pushd(append([]string{"serve", "--check-config"}, c.args...)...)
+		require.Equal(t, 2, r.code, c.args)
+		require.Contains(t, r.stderr, c.says)
+	}
+	require.Zero(t, pushd("serve", "--check-config", "--auth-jwks=https://issuer.example/", "--auth-audience=a").code)
+	r := pushd("serve", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--auth-key=none")
+	require.Equal(t, 2, r.code)
+	require.Contains(t, r.stderr, "none")
+}

@@ -1,110 +1,72 @@
 package main
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/hex"
-	"encoding/json"
-	"encoding/pem"
+	"errors"
 	"fmt"
-
-	"github.com/MicahParks/jwkset"
+	"io/fs"
+	"os"
 
 	"github.com/pushd/pushd/internal/auth"
 )
 
 type tokenKeygenCmd struct {
-	Alg    string `default:"EdDSA" enum:"HS256,RS256,ES256,EdDSA" help:"HS256, one secret for whoever makes tokens and whoever checks them; RS256, ES256 or EdDSA, a pair."`
-	Out    string `required:"" placeholder:"FILE" help:"The private key or the secret; the public key goes beside it, to FILE.pub."`
-	Format string `default:"pem" enum:"pem,jwk" help:"pem (a secret is text), or jwk, which can have a name."`
-	Kid    string `help:"Names the key, which only a JSON Web Key can say."`
+	Alg    string `required:"" enum:"HS256,RS256,ES256,EdDSA" help:"HS256 (one secret for all who sign or verify), RS256, ES256 or EdDSA (the server needs the public half alone)."`
+	Kid    string `placeholder:"ID" help:"The key's id, in a JWK. Default is a random one."`
+	Format string `default:"jwk" enum:"jwk,pem" help:"jwk, which says algorithm and id with the key, or pem."`
+	Out    string `required:"" placeholder:"FILE" help:"Where the private half goes; the public one goes to FILE.pub. Neither may be there."`
 }
 
 // Run is called by kong.
 func (c *tokenKeygenCmd) Run(w *world) error {
-	if c.Kid != "" && c.Format != "jwk" {
-		return usagef("--kid: expected --format jwk with it")
+	switch {
+	case c.Format == "pem" && c.Alg == "HS256":
+		return usagef("--format pem: there is no PEM of a secret: expected jwk with --alg HS256")
+	case c.Format == "pem" && c.Kid != "":
+		return usagef("--kid: PEM has no place for it: expected --format jwk with it")
 	}
-	private, public, err := c.generate()
+	key, err := auth.Generate(c.Alg, c.Kid)
 	if err != nil {
 		return err
 	}
-	encode := c.pem
-	if c.Format == "jwk" {
-		encode = c.jwk
+	write := key.JWK
+	if c.Format == "pem" {
+		write = key.PEM
 	}
-	b, err := encode(private, true)
+	private, public, err := write()
 	if err != nil {
 		return err
 	}
-	if err := writeNew(c.Out, b, 0o600); err != nil {
-		return err
-	}
-	w.say("%s signs tokens: keep it to yourself", c.Out)
 	if public == nil {
-		w.say("try  bin/pushd serve --auth-key %s", c.Out)
+		if err := create(c.Out, private, 0o600); err != nil {
+			return err
+		}
+		w.say("%s: a secret, for who signs and for who verifies", c.Out)
 		return nil
 	}
-	if b, err = encode(public, false); err != nil {
+	// The public half first: if it is there already, no private one is made.
+	if err := create(c.Out+".pub", public, 0o644); err != nil {
 		return err
 	}
-	if err := writeNew(c.Out+".pub", b, 0o644); err != nil {
+	if err := create(c.Out, private, 0o600); err != nil {
+		os.Remove(c.Out + ".pub")
 		return err
 	}
-	w.say("%s.pub checks them", c.Out)
-	w.say("try  bin/pushd serve --auth-key %s.pub", c.Out)
+	w.say("%s: the private key, for who signs\n%s.pub: the public key, for who verifies", c.Out, c.Out)
 	return nil
 }
 
-// generate makes a key; a secret has no public half.
-func (c *tokenKeygenCmd) generate() (private, public any, err error) {
-	switch c.Alg {
-	case auth.HS256:
-		secret := make([]byte, 32)
-		rand.Read(secret) // never fails
-		return secret, nil, nil
-	case auth.RS256:
-		k, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			return nil, nil, err
-		}
-		return k, k.Public(), nil
-	case auth.ES256:
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return nil, nil, err
-		}
-		return k, k.Public(), nil
+// create writes a file that is not there yet.
+func create(name string, content []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return usagef("--out: %s is there already, and a key is not written over", name)
+	} else if err != nil {
+		return usagef("--out: %w", err)
 	}
-	public, private, err = ed25519.GenerateKey(rand.Reader)
-	return private, public, err
-}
-
-func (c *tokenKeygenCmd) pem(key any, private bool) ([]byte, error) {
-	if secret, is := key.([]byte); is && c.Alg == auth.HS256 {
-		return []byte(hex.EncodeToString(secret) + "\n"), nil // as text it is a secret of 64 bytes
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(name)
+		return fmt.Errorf("--out: %w", err)
 	}
-	kind, marshal := "PUBLIC KEY", x509.MarshalPKIXPublicKey
-	if private {
-		kind, marshal = "PRIVATE KEY", func(k any) ([]byte, error) { return x509.MarshalPKCS8PrivateKey(k.(crypto.PrivateKey)) }
-	}
-	der, err := marshal(key)
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), err
-}
-
-func (c *tokenKeygenCmd) jwk(key any, private bool) ([]byte, error) {
-	k, err := jwkset.NewJWKFromKey(key, jwkset.JWKOptions{
-		Marshal:  jwkset.JWKMarshalOptions{Private: private},
-		Metadata: jwkset.JWKMetadataOptions{ALG: jwkset.ALG(c.Alg), KID: c.Kid, USE: jwkset.UseSig},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("a JSON Web Key: %w", err)
-	}
-	b, err := json.MarshalIndent(k.Marshal(), "", "  ")
-	return append(b, '\n'), err
+	return nil
 }

@@ -1,209 +1,119 @@
 package auth
 
 import (
-	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 
-	"github.com/MicahParks/jwkset"
+	"github.com/golang-jwt/jwt/v5"
 )
 
-// The algorithms that there are (RFC 7518, 3.1; RFC 8037, 3.1).
-const (
-	HS256 = "HS256"
-	RS256 = "RS256"
-	ES256 = "ES256"
-	EdDSA = "EdDSA"
-)
+// Algorithms are those that are taken, as they stand in a token's header (RFC
+// 7518, 3.1; RFC 8037, 3.1).
+var Algorithms = []string{"HS256", "RS256", "ES256", "EdDSA"}
 
 const (
-	minSecret = 32   // bytes, RFC 7518, 3.2
-	minRSA    = 2048 // bits, RFC 7518, 3.3
-	maxKeys   = 64   // of all sources: a token may be tried by each of its algorithm
+	minSecret  = 32   // bytes (RFC 7518, 3.2: no shorter than the hash)
+	minRSABits = 2048 // RFC 7518, 3.3
+	maxRSABits = 8192 // what is longer costs whoever verifies too much
 )
 
-// key is one by which signatures are checked, by its one algorithm alone.
-type key struct {
-	id        string // kid; "" where there is none
-	algorithm string
-	public    any // as the jwt package takes it
+// Key is a key of one algorithm: there is no other that it verifies, whatever
+// a token says. It prints as its algorithm and id alone.
+type Key struct {
+	ID  string // kid; "" where the key has none
+	Alg string // one of Algorithms
+
+	public  any // []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+	private any // what signs; nil where there is the public half alone
 }
 
-// newKey takes a public key or a secret, or a private key, of which it keeps the
-// public half.
-func newKey(id string, k any) (key, error) {
-	switch k := k.(type) {
-	case *rsa.PrivateKey:
-		return newKey(id, &k.PublicKey)
-	case *ecdsa.PrivateKey:
-		return newKey(id, &k.PublicKey)
-	case ed25519.PrivateKey:
-		return newKey(id, k.Public())
-	case *rsa.PublicKey:
-		if k.N.BitLen() < minRSA {
-			return key{}, fmt.Errorf("an RSA key of %d bits: expected at least %d", k.N.BitLen(), minRSA)
-		}
-		return key{id, RS256, k}, nil
-	case *ecdsa.PublicKey:
-		if k.Curve != elliptic.P256() {
-			return key{}, fmt.Errorf("a key on the curve %s: expected P-256, for ES256", k.Curve.Params().Name)
-		}
-		return key{id, ES256, k}, nil
-	case ed25519.PublicKey:
-		return key{id, EdDSA, k}, nil
+// String is part of fmt.Stringer, and keeps the key itself out of what is
+// printed.
+func (k Key) String() string {
+	if k.ID == "" {
+		return k.Alg + " key"
+	}
+	return k.Alg + " key " + excerpt(k.ID)
+}
+
+// GoString does for %#v what String does for the others.
+func (k Key) GoString() string { return k.String() }
+
+// CanSign reports whether the key has the half that signs.
+func (k Key) CanSign() bool { return k.private != nil }
+
+// newKey finds the algorithm that goes with a key.
+func newKey(id string, material any) (Key, error) {
+	k := Key{ID: id}
+	switch m := material.(type) {
 	case []byte:
-		if len(k) < minSecret {
-			return key{}, fmt.Errorf("a secret of %d bytes: expected at least %d, as openssl rand -hex 32 makes them", len(k), minSecret)
+		if len(m) < minSecret {
+			return k, fmt.Errorf("the secret is %d bytes, expected at least %d", len(m), minSecret)
 		}
-		return key{id, HS256, k}, nil
-	}
-	return key{}, fmt.Errorf("a key of type %T: expected RSA, P-256, Ed25519 or a secret", k)
-}
-
-// ReadPrivate reads what signs tokens: a private key or a secret. The algorithm
-// follows from the key.
-func ReadPrivate(file string) (signer any, algorithm, id string, err error) {
-	all, err := parseFile(file)
-	if err != nil {
-		return nil, "", "", err
-	}
-	if len(all) != 1 {
-		return nil, "", "", fmt.Errorf("%s: %d keys: expected one to sign with", file, len(all))
-	}
-	switch all[0].material.(type) {
-	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
-		return nil, "", "", fmt.Errorf("%s: a public key checks tokens, and cannot sign them: expected a private key", file)
-	}
-	k, err := newKey(all[0].id, all[0].material)
-	if err != nil {
-		return nil, "", "", fmt.Errorf("%s: %w", file, err)
-	}
-	return all[0].material, k.algorithm, k.id, nil
-}
-
-// readKeys reads the keys in a file.
-func readKeys(file string) (keys []key, err error) {
-	all, err := parseFile(file)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range all {
-		k, err := newKey(p.id, p.material)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		keys = append(keys, k)
-	}
-	return keys, nil
-}
-
-// parsed is a key as a file has it, private or public.
-type parsed struct {
-	id       string
-	material any
-}
-
-// parseFile reads a file: JSON is a JSON Web Key or a set of them, PEM is PEM, and
-// anything else is a secret, without a line break at its end.
-func parseFile(file string) ([]parsed, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	var all []parsed
-	switch {
-	case bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")):
-		all, err = parseJWKs(b)
-	case bytes.Contains(b, []byte("-----BEGIN ")):
-		all, err = parsePEM(b)
+		k.Alg, k.public, k.private = "HS256", m, m
+	case *rsa.PrivateKey:
+		k.Alg, k.public, k.private = "RS256", &m.PublicKey, m
+	case *ecdsa.PrivateKey:
+		k.Alg, k.public, k.private = "ES256", &m.PublicKey, m
+	case ed25519.PrivateKey:
+		k.Alg, k.public, k.private = "EdDSA", m.Public(), m
+	case *rsa.PublicKey:
+		k.Alg, k.public = "RS256", m
+	case *ecdsa.PublicKey:
+		k.Alg, k.public = "ES256", m
+	case ed25519.PublicKey:
+		k.Alg, k.public = "EdDSA", m
 	default:
-		all = []parsed{{material: bytes.TrimRight(b, "\r\n")}}
+		return k, fmt.Errorf("the key is of a kind (%T) that is not taken: expected RSA, EC P-256, Ed25519 or a secret", material)
 	}
-	if err == nil && len(all) == 0 {
-		err = errors.New("no key is in it")
+	switch p := k.public.(type) {
+	case *rsa.PublicKey:
+		if bits := p.N.BitLen(); bits < minRSABits || bits > maxRSABits {
+			return k, fmt.Errorf("the RSA key has %d bits, expected %d to %d", bits, minRSABits, maxRSABits)
+		}
+	case *ecdsa.PublicKey:
+		if p.Curve != elliptic.P256() {
+			return k, fmt.Errorf("the EC key is of the curve %s, expected P-256, which ES256 goes with", p.Curve.Params().Name)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	if k.private == nil {
+		return k, nil
 	}
-	return all, nil
+	// A JWK says both halves. What an Ed25519 key signs beside a public half
+	// that is not its own gives it away.
+	method := jwt.GetSigningMethod(k.Alg)
+	signature, err := method.Sign("", k.private)
+	if err != nil || method.Verify("", signature, k.public) != nil {
+		return k, errors.New("the halves of the key do not belong together")
+	}
+	return k, nil
 }
 
-// parseJWKs reads one JSON Web Key or a set (RFC 7517, 4 and 5). Those that are
-// not for signatures, or of a kind that is not known here, are passed over in a
-// set, as it asks for.
-func parseJWKs(b []byte) (all []parsed, err error) {
-	var set jwkset.JWKSMarshal
-	if err := json.Unmarshal(b, &set); err != nil {
-		return nil, fmt.Errorf("not a JSON Web Key: %w", err)
+// same reports whether both verify the same signatures under the same name.
+func (k Key) same(other Key) bool {
+	if k.ID != other.ID || k.Alg != other.Alg {
+		return false
 	}
-	if set.Keys == nil {
-		var one jwkset.JWKMarshal
-		if err := json.Unmarshal(b, &one); err != nil {
-			return nil, fmt.Errorf("not a JSON Web Key: %w", err)
-		}
-		p, _, err := parseJWK(one)
-		return []parsed{p}, err
+	if secret, ok := k.public.([]byte); ok {
+		return string(secret) == string(other.public.([]byte))
 	}
-	for _, m := range set.Keys {
-		if p, used, err := parseJWK(m); used && err == nil {
-			all = append(all, p)
-		}
-	}
-	return all, nil
+	return k.public.(interface{ Equal(crypto.PublicKey) bool }).Equal(other.public)
 }
 
-func parseJWK(m jwkset.JWKMarshal) (p parsed, used bool, err error) {
-	k, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{Private: true}, jwkset.JWKValidateOptions{SkipAll: true})
-	if err != nil {
-		return p, false, err
+// Sign returns a token of the claims, which encoding/json must make an object
+// of.
+func (k Key) Sign(claims map[string]any) (string, error) {
+	if k.private == nil {
+		return "", fmt.Errorf("%v: the public half cannot sign, expected the private key", k)
 	}
-	checked, err := newKey(m.KID, k.Key())
-	if err != nil {
-		return p, false, err
+	t := jwt.NewWithClaims(jwt.GetSigningMethod(k.Alg), jwt.MapClaims(claims))
+	if k.ID != "" {
+		t.Header["kid"] = k.ID
 	}
-	if m.ALG != "" && m.ALG.String() != checked.algorithm {
-		return p, false, fmt.Errorf("a key for %s: expected HS256, RS256, ES256 or EdDSA", m.ALG)
-	}
-	return parsed{m.KID, k.Key()}, m.USE == "" || m.USE == jwkset.UseSig, nil
-}
-
-// parsePEM reads all keys and certificates in a PEM file.
-func parsePEM(b []byte) (all []parsed, err error) {
-	for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {
-		var k any
-		switch block.Type {
-		case "PUBLIC KEY":
-			k, err = x509.ParsePKIXPublicKey(block.Bytes)
-		case "RSA PUBLIC KEY":
-			k, err = x509.ParsePKCS1PublicKey(block.Bytes)
-		case "PRIVATE KEY":
-			k, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-		case "RSA PRIVATE KEY":
-			k, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-		case "EC PRIVATE KEY":
-			k, err = x509.ParseECPrivateKey(block.Bytes)
-		case "CERTIFICATE":
-			var cert *x509.Certificate
-			if cert, err = x509.ParseCertificate(block.Bytes); err == nil {
-				k = cert.PublicKey
-			}
-		case "EC PARAMETERS": // what openssl ecparam -genkey writes in front
-			continue
-		default:
-			err = fmt.Errorf("%q in PEM: expected a key or a certificate, not encrypted", block.Type)
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, parsed{material: k})
-	}
-	return all, nil
+	return t.SignedString(k.private)
 }

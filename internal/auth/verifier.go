@@ -1,9 +1,6 @@
 package auth
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,200 +9,134 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"github.com/pushd/pushd/internal/dialect"
 )
 
-const (
-	// MaxToken is how long a token may be, in bytes.
-	MaxToken = 8 << 10
+// MaxToken is the most bytes of a token. What is longer is refused unread.
+const MaxToken = 8 << 10
 
-	maxID = 255 // bytes of jti
-	// leeway is how far the clock of whoever makes the tokens may be from ours.
-	leeway = 5 * time.Second
-)
-
-// Config says by what tokens are checked.
+// Config says which tokens are good. KeyFiles or JWKSURL must be given.
 type Config struct {
-	KeyFiles []string // PEM, JSON Web Keys, or a secret each
-	JWKSURL  string   // https, or http on loopback; "" for none
-	Audience string   // what aud has to name; "" for anything
-	Issuer   string   // what iss has to be; "" for anything
+	KeyFiles []string // as ParseKeys reads them; private keys count by their public half
+	JWKSURL  string   // https, or http to a loopback address
 
-	Refresh time.Duration    // how often the set behind JWKSURL is fetched; 0: 5 min
-	Client  *http.Client     // 0: one that waits 10 s and follows no redirects
-	Logger  *slog.Logger     // nil: discard
-	Now     func() time.Time // nil: time.Now
+	Audience      string        // the claim aud must have it; "" does not look at aud
+	Issuer        string        // the claim iss must be it; "" does not look at iss
+	Leeway        time.Duration // how far clocks may differ, for exp and nbf; 0 is not at all
+	AllowNoExpiry bool          // take tokens without exp, which are good for ever
+
+	Refresh time.Duration    // how often the URL is asked; 0 means 5 minutes
+	Client  *http.Client     // asks the URL; nil means one of our own. It does not follow redirects
+	Logger  *slog.Logger     // nil says nothing
+	Now     func() time.Time // nil means time.Now
 }
 
-// Verifier checks tokens.
+// Verifier tells good tokens from others.
 type Verifier struct {
 	cfg    Config
+	rules  *rules
 	parser *jwt.Parser
-	rights rightsTable
-
-	files   atomic.Pointer[[]key]
-	fetched atomic.Pointer[[]key]
-	wanted  chan struct{} // a token named a key that is not there
+	files  atomic.Pointer[keySet]
+	remote *remote // nil without a URL
 }
 
-// New reads the key files. The set behind a URL is fetched by Run: a server whose
-// issuer is down at the moment begins all the same, and refuses tokens until it
-// has the keys.
+// New reads the key files. It does not ask the URL: see Run.
 func New(cfg Config) (*Verifier, error) {
-	if len(cfg.KeyFiles) == 0 && cfg.JWKSURL == "" {
-		return nil, errors.New("auth: neither key files nor a URL: expected at least one")
+	switch {
+	case len(cfg.KeyFiles) == 0 && cfg.JWKSURL == "":
+		return nil, errors.New("auth: expected a key file or a JWKS URL")
+	case cfg.Leeway < 0:
+		return nil, fmt.Errorf("auth: leeway %v: expected 0 or more", cfg.Leeway)
+	case cfg.Refresh < 0:
+		return nil, fmt.Errorf("auth: refresh %v: expected more than 0", cfg.Refresh)
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Refresh == 0 {
-		cfg.Refresh = 5 * time.Minute
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	if cfg.Client == nil {
-		cfg.Client = &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect }}
-	}
+	v := &Verifier{cfg: cfg, rules: newRules(&cfg), parser: newParser()}
 	if cfg.JWKSURL != "" {
-		if err := CheckJWKSURL(cfg.JWKSURL); err != nil {
+		var err error
+		if v.remote, err = newRemote(&cfg); err != nil {
 			return nil, err
 		}
 	}
-	options := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithStrictDecoding(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(cfg.Now)}
-	if cfg.Audience != "" {
-		options = append(options, jwt.WithAudience(cfg.Audience))
+	if err := v.load(); err != nil {
+		return nil, err
 	}
-	if cfg.Issuer != "" {
-		options = append(options, jwt.WithIssuer(cfg.Issuer))
-	}
-	v := &Verifier{cfg: cfg, parser: jwt.NewParser(options...), wanted: make(chan struct{}, 1)}
-	v.fetched.Store(new([]key))
-	return v, v.Reload()
+	return v, nil
 }
 
-// Reload reads the key files again. After an error the keys are as before.
+// Reload reads the key files again, and has Run ask the URL. Where it fails
+// the keys stay what they were.
 func (v *Verifier) Reload() error {
-	var keys []key
-	for _, file := range v.cfg.KeyFiles {
-		more, err := readKeys(file)
-		if err != nil {
-			return fmt.Errorf("auth: %w", err)
-		}
-		keys = append(keys, more...)
+	if v.remote != nil {
+		v.remote.nudge()
 	}
-	if len(keys) > maxKeys {
-		return fmt.Errorf("auth: %d keys: expected at most %d", len(keys), maxKeys)
+	return v.load()
+}
+
+func (v *Verifier) load() error {
+	var keys keySet
+	for _, name := range v.cfg.KeyFiles {
+		read, err := ReadKeys(name)
+		if err != nil {
+			return fmt.Errorf("auth: key file: %w", err)
+		}
+		for _, k := range read {
+			keys = keys.add(k)
+		}
 	}
 	v.files.Store(&keys)
 	return nil
 }
 
-// Run fetches the set behind the URL, and again every Refresh, until ctx ends.
-func (v *Verifier) Run(ctx context.Context) {
-	if v.cfg.JWKSURL == "" {
-		<-ctx.Done()
-		return
-	}
-	v.fetchAll(ctx)
-}
-
-// claims are those that mean something here (RFC 7519, 4.1).
-type claims struct {
-	jwt.RegisteredClaims
-	Pushd json.RawMessage `json:"pushd"`
-}
-
-// Verify checks a token and returns what it allows. The error is an *Error. The
-// token is not kept.
+// Verify returns what a token grants. The error is an *Error. Where no key of
+// the token is known it has the URL asked soon, and does not wait for that.
 func (v *Verifier) Verify(token []byte) (*Grant, error) {
-	if len(token) > MaxToken {
-		return nil, refuse(Malformed, fmt.Sprintf("a token of %d bytes: expected at most %d", len(token), MaxToken))
-	}
-	if bytes.ContainsAny(token, "\r\n") { // base64 of Go's passes over them
-		return nil, refuse(Malformed, "a line break in the token: expected none")
-	}
-	var c claims
-	if _, err := v.parser.ParseWithClaims(string(token), &c, v.keysFor); err != nil {
-		return nil, v.explain(err)
-	}
-	if c.Subject != "" {
-		if err := dialect.CheckUser(c.Subject); err != nil {
-			return nil, refuse(BadClaims, "claim sub: "+err.(*dialect.Error).Message)
-		}
-	}
-	if len(c.ID) > maxID {
-		return nil, refuse(BadClaims, fmt.Sprintf("claim jti: %d bytes: expected at most %d", len(c.ID), maxID))
-	}
-	r, err := v.rights.read(c.Pushd)
-	if err != nil {
+	if err := checkForm(token); err != nil {
 		return nil, err
 	}
-	return &Grant{Subject: c.Subject, ID: c.ID, Expires: c.ExpiresAt.Time, rights: r}, nil
+	var w written
+	t, err := v.parser.ParseWithClaims(string(token), &w, func(t *jwt.Token) (any, error) {
+		return v.keysFor(t)
+	})
+	if err != nil {
+		return nil, v.explain(t, err)
+	}
+	return v.rules.grant(w.raw)
 }
 
-// keysFor returns the keys that may have signed a token: those of its algorithm,
-// and of its kid where it names one, or without any.
-func (v *Verifier) keysFor(t *jwt.Token) (any, error) {
-	algorithm := t.Method.Alg()
-	switch algorithm {
-	case HS256, RS256, ES256, EdDSA:
-	default:
-		return nil, errAlgorithm
-	}
-	if _, is := t.Header["crit"]; is { // RFC 7515, 4.1.11: none of them is understood
-		return nil, refuse(Malformed, "the token's header has crit: expected none")
-	}
-	id, _ := t.Header["kid"].(string)
+// keysFor returns the keys that may have signed t.
+func (v *Verifier) keysFor(t *jwt.Token) (jwt.VerificationKeySet, error) {
 	var set jwt.VerificationKeySet
-	for _, keys := range []*[]key{v.files.Load(), v.fetched.Load()} {
-		for _, k := range *keys {
-			if k.algorithm == algorithm && (k.id == id || k.id == "" || id == "") {
-				set.Keys = append(set.Keys, k.public)
-			}
-		}
+	kid, err := keyID(t.Header)
+	if err != nil {
+		return set, err
 	}
-	if len(set.Keys) == 0 {
-		v.want()
-		return nil, refuse(UnknownKey, "no key of the token's algorithm and kid is known here")
+	sets := []keySet{*v.files.Load()}
+	if v.remote != nil {
+		sets = append(sets, v.remote.keys())
 	}
-	return set, nil
+	found, err := candidates(t.Method.Alg(), kid, sets...)
+	for _, k := range found {
+		set.Keys = append(set.Keys, k.public)
+	}
+	return set, err
 }
 
-// want asks for the set to be fetched, and does not wait.
-func (v *Verifier) want() {
-	select {
-	case v.wanted <- struct{}{}:
-	default:
-	}
-}
-
-var errAlgorithm = refuse(BadAlgorithm, "the token is signed in a way that is not taken: expected HS256, RS256, ES256 or EdDSA")
-
-// explain says what an error of the jwt package means, in words that show nothing
-// of the token.
-func (v *Verifier) explain(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
-	}
-	for _, x := range []struct {
-		is      error
-		reason  Reason
-		message string
-	}{
-		{jwt.ErrTokenMalformed, Malformed, "not a JSON Web Token: expected three parts in base64url, of which two are JSON"},
-		{jwt.ErrTokenUnverifiable, BadAlgorithm, errAlgorithm.Message},
-		{jwt.ErrTokenSignatureInvalid, BadSignature, "the token's signature is not by a key that is known here"},
-		{jwt.ErrTokenExpired, Expired, "the token has expired"},
-		{jwt.ErrTokenNotValidYet, NotYetValid, "the token is not valid yet"},
-		{jwt.ErrTokenInvalidAudience, WrongAudience, fmt.Sprintf("the token is for somebody else: expected aud to name %q", v.cfg.Audience)},
-		{jwt.ErrTokenInvalidIssuer, WrongIssuer, fmt.Sprintf("the token is by somebody else: expected iss to be %q", v.cfg.Issuer)},
-		{jwt.ErrTokenRequiredClaimMissing, BadClaims, "the token lacks a claim: expected exp, and what the server asks for of aud and iss"},
-	} {
-		if errors.Is(err, x.is) {
-			return refuse(x.reason, x.message)
+// explain makes one refusal of the parser's error; t may be nil.
+func (v *Verifier) explain(t *jwt.Token, err error) *Error {
+	ours, ok := errors.AsType[*Error](err)
+	switch {
+	case ok:
+		if ours.Reason == ReasonUnknownKey && v.remote != nil {
+			v.remote.nudge()
 		}
+		return ours
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return errForm
 	}
-	return refuse(BadClaims, "the token's claims are not as they should be")
+	if err := checkAlgorithm(t.Header); err != nil {
+		return err
+	}
+	return refuse(ReasonSignature, "the signature is not that of a key that is known here")
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"errors"
 
 	"github.com/pushd/pushd/conn"
 	"github.com/pushd/pushd/internal/auth"
@@ -36,12 +35,9 @@ func (h handler) verify(token []byte) (*auth.Grant, error) {
 	if err == nil {
 		return g, nil
 	}
-	reason := "other"
-	if e, ok := errors.AsType[*auth.Error](err); ok {
-		reason = string(e.Reason)
-	}
-	h.counts.badTokens.add(reason)
-	return nil, &dialect.Error{Code: dialect.CodeUnauthorized, Message: err.Error()}
+	e := err.(*auth.Error)
+	h.counts.badTokens.add(string(e.Reason))
+	return nil, &dialect.Error{Code: dialect.CodeUnauthorized, Message: e.Message}
 }
 
 // credential returns the token that a request brings, or nil: that of its
