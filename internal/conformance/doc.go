@@ -3,8 +3,9 @@
 //
 // It has tests only. They start a real server, speak to it over TCP in bytes of
 // their own making, and read what comes with a reader of their own, so that a
-// fault in what the server is built of cannot hide itself. Every case names the
-// clause that it is about. To read it all:
+// fault in what the server is built of cannot hide itself. The rules stand in
+// rules_test.go, each with its clause; every case names the one that it is about,
+// and a rule without a case fails the tests. To read it all:
 //
 //	go test ./internal/conformance -v
 package conformance
