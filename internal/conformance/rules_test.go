@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,7 +11,8 @@ import (
 // outside, has no case: unseen says why.
 type rule struct{ clause, says, unseen string }
 
-// rules are all of RFC 6455 sections 4 to 8, in the order in which they stand there.
+// rules are all of RFC 6455 sections 4 to 8 and of RFC 7692 section 7, with what
+// these refer to, in the order in which they stand there.
 var rules = []rule{
 	{"6455 4.1", "how a client opens, and what it makes of the answer", "the client's; what comes of its faults is 4.2.1"},
 	{"6455 4.2", "others MAY manage the connection", "a choice of who operates it: docs/PROXIES.md"},
@@ -92,6 +94,30 @@ var rules = []rule{
 	{"6455 8.1 invalid", "in a message, whole or in fragments", ""},
 	{"6455 8.1 at once", "when its first impossible byte has come", ""},
 	{"6455 8.1 reason", "in the reason of a close frame (5.5.1)", ""},
+
+	{"6455 9.1", "a list of extensions that breaks the grammar MUST fail the connection", ""},
+	{"7692 5.1", "offers in order of preference, of which a server accepts one or none", ""},
+	{"7692 5.2", "what a client does with an answer that it did not ask for", "the client's"},
+	{"7692 6.1", "RSV1 on control frames and on continuations MUST fail the connection", ""},
+	{"7692 6.2", "a message without RSV1 is not compressed", ""},
+	{"7692 7", "permessage-deflate", ""},
+	{"7692 7.1 undefined", "an offer with a parameter that is none MUST be declined", ""},
+	{"7692 7.1 twice", "so MUST one with a parameter twice", ""},
+	{"7692 7.1.1.1", "server_no_context_takeover has no value; accepted by the same", ""},
+	{"7692 7.1.1.2", "client_no_context_takeover has no value; MAY be answered unasked", ""},
+	{"7692 7.1.2.1", "server_max_window_bits: 8 to 15; accepted by that or less, or declined", ""},
+	{"7692 7.1.2.2", "client_max_window_bits: none or 8 to 15; need not be answered", ""},
+	{"7692 7.1.3", "the examples of offers", ""},
+	{"7692 7.2.1", "compressed by itself, without the last four bytes", ""},
+	{"7692 7.2.2", "put together and inflated, however it was cut into blocks and fragments", ""},
+	{"7692 7.2.2 bad", "what is not deflate fails the connection", ""},
+	{"7692 7.2.3.1", "example: one block", ""},
+	{"7692 7.2.3.2", "example: a shared window, refused after client_no_context_takeover", ""},
+	{"7692 7.2.3.3", "example: a stored block", ""},
+	{"7692 7.2.3.4", "example: BFINAL", ""},
+	{"7692 7.2.3.5", "example: two blocks", ""},
+	{"7692 7.2.3.6", "example: an empty message", ""},
+	{"7692 8", "an intermediary MAY change compression", "an intermediary's"},
 }
 
 // TestRules: every rule that binds a server and can be seen has a case, no other
@@ -103,7 +129,10 @@ func TestRules(t *testing.T) {
 			cases[x.rule]++
 		}
 	}
-	for _, o := range openings {
+	for _, x := range deflations() {
+		cases[x.rule]++
+	}
+	for _, o := range slices.Concat(openings, offers) {
 		cases[o.rule]++
 	}
 	for _, stories := range [][]story{around, bytePairs, ranges(), closings, sendings} {
