@@ -50,7 +50,7 @@ func (p plan) compare(ctx context.Context, server string, sh *sheet, notes *[]st
 	}
 	defer ours.stop()
 	for _, s := range []*subject{floor, ours} {
-		if err := s.open(p.conns, 0, ""); err != nil {
+		if err := s.open(p.conns, 0, false); err != nil {
 			return err
 		}
 	}

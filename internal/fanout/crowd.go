@@ -15,7 +15,7 @@ import (
 type opening struct {
 	Address  string // of the door, host:port
 	Audience audience
-	Query    string // one more parameter in the request target, or empty; %d in it is the subscriber's number
+	Users    bool // each is a user's
 	N        int
 	Stuck    int // so many, the first of the N, never read what follows the handshake
 }

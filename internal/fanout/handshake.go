@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,9 +21,13 @@ func (c *crowd) connect() error {
 	m.fd = int32(fd)
 	c.members = append(c.members, m)
 	o.busy++
-	query := o.Query
-	if strings.Contains(query, "%d") {
-		query = fmt.Sprintf(query, i)
+	query := ""
+	if o.Users {
+		token, err := userToken(i)
+		if err != nil {
+			return fmt.Errorf("subscriber %d: %w", i, err)
+		}
+		query = "token=" + token
 	}
 	request := "GET " + o.Audience.path(i, query) + " HTTP/1.1\r\nHost: " + o.Address + "\r\n" + upgradeHeader + "\r\n"
 	if n, err := unix.Write(fd, []byte(request)); err != nil || n < len(request) {

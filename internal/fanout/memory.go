@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -11,15 +12,15 @@ const many = 64
 
 // memory measures slopes: what the second half of the connections costs the server, once the first half is there.
 func memory(ctx context.Context, o *options) (*table, error) {
-	plain, err := slopes(ctx, o, audience{many + 1, 1}, "")
+	plain, err := slopes(ctx, o, audience{many + 1, 1}, false)
 	if err != nil {
 		return nil, err
 	}
-	subscribed, err := slopes(ctx, o, audience{many + 1, many + 1}, "")
+	subscribed, err := slopes(ctx, o, audience{many + 1, many + 1}, false)
 	if err != nil {
 		return nil, err
 	}
-	user, err := slopes(ctx, o, audience{1, 0}, "user=u%d")
+	user, err := slopes(ctx, o, audience{1, 0}, true)
 	if err != nil {
 		return nil, err
 	}
@@ -43,14 +44,27 @@ type slope struct {
 }
 
 // slopes are the medians over as many servers as there are rounds.
-func slopes(ctx context.Context, o *options, a audience, query string) (slope, error) {
-	var resident, heap, handshake, empty []float64
-	for range o.rounds {
-		s, err := newServer(ctx, o.server, a, headSize)
+func slopes(ctx context.Context, o *options, a audience, users bool) (slope, error) {
+	var flags []string
+	if users {
+		folder, err := os.MkdirTemp("", "fanout")
 		if err != nil {
 			return slope{}, err
 		}
-		one, err := s.slope(o.conns/2, query)
+		defer os.RemoveAll(folder)
+		flag, err := userKey(folder)
+		if err != nil {
+			return slope{}, err
+		}
+		flags = append(flags, flag)
+	}
+	var resident, heap, handshake, empty []float64
+	for range o.rounds {
+		s, err := newServer(ctx, o.server, a, headSize, flags...)
+		if err != nil {
+			return slope{}, err
+		}
+		one, err := s.slope(o.conns/2, users)
 		s.stop()
 		if err != nil {
 			return slope{}, err
@@ -62,7 +76,7 @@ func slopes(ctx context.Context, o *options, a audience, query string) (slope, e
 }
 
 // slope opens twice n connections, and sees what the second n have cost.
-func (s *subject) slope(n int, query string) (slope, error) {
+func (s *subject) slope(n int, users bool) (slope, error) {
 	var resident, heap [3]float64
 	var spent time.Duration
 	for i := range resident {
@@ -71,7 +85,7 @@ func (s *subject) slope(n int, query string) (slope, error) {
 			return slope{}, err
 		}
 		if i > 0 {
-			if err := s.open(n, 0, query); err != nil {
+			if err := s.open(n, 0, users); err != nil {
 				return slope{}, err
 			}
 		}

@@ -17,7 +17,7 @@ func floorRate(ctx context.Context, n, size int) (float64, error) {
 		return 0, err
 	}
 	defer f.stop()
-	if err := f.open(n, 0, ""); err != nil {
+	if err := f.open(n, 0, false); err != nil {
 		return 0, err
 	}
 	return f.capacity(burst{topics: messages(20, 1), times: 1})
@@ -29,7 +29,7 @@ func crowded(ctx context.Context, o *options, n, size int) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.open(n, 0, ""); err != nil {
+	if err := s.open(n, 0, false); err != nil {
 		s.stop()
 		return nil, err
 	}

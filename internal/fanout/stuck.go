@@ -84,7 +84,7 @@ func (f *slowTurns) turn(ctx context.Context, o *options, k slowness, n int, non
 	}
 	defer s.stop()
 	stuck := n * k.percent / 100
-	if err := s.open(n, stuck, ""); err != nil {
+	if err := s.open(n, stuck, false); err != nil {
 		return err
 	}
 	if _, err := s.burst(burst{topics: messages(1, 1), times: 1}); err != nil {

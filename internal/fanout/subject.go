@@ -74,8 +74,8 @@ func (s *subject) stop() {
 	}
 }
 
-// open adds n subscribers, of whom the first so many are stuck.
-func (s *subject) open(n, stuck int, query string) error {
+// open adds n subscribers, of whom the first so many are stuck; each is a user of its own if so asked.
+func (s *subject) open(n, stuck int, users bool) error {
 	shaken := make(chan error, 1)
 	go func() {
 		if s.floor == nil {
@@ -84,7 +84,7 @@ func (s *subject) open(n, stuck int, query string) error {
 		}
 		shaken <- s.floor.ask(request{Accept: &accept{n}}, new(accepted))
 	}()
-	err := s.crowd.ask(request{Open: &opening{Address: s.address, Audience: s.audience, Query: query, N: n, Stuck: stuck}}, new(opened))
+	err := s.crowd.ask(request{Open: &opening{Address: s.address, Audience: s.audience, Users: users, N: n, Stuck: stuck}}, new(opened))
 	if err != nil {
 		return err // the floor may wait for ever; it ends with stop
 	}
