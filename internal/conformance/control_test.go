@@ -19,6 +19,12 @@ func controls() (all []exchange) {
 	}
 	add("6455 5.5.3", "many pongs", []byte(strings.Repeat(string(masked(fin|pong, "x")), 20)), alive)
 	add("6455 5.5.2", "a ping behind a message", joined(masked(fin|text, "a"), masked(fin|ping, "b")), alive, frame{fin | text, "a"}, frame{fin | pong, "b"})
+	add("6455 5.5.2 soon", "a ping before a message", joined(masked(fin|ping, "a"), masked(fin|text, "b")), alive, frame{fin | pong, "a"}, frame{fin | text, "b"})
+	add("6455 5.5.2 soon", "a ping between messages", joined(masked(fin|text, "a"), masked(fin|ping, "b"), masked(fin|binaryData, "c")), alive, frame{fin | text, "a"}, frame{fin | pong, "b"}, frame{fin | binaryData, "c"})
+	add("6455 5.5.2 soon", "a ping between fragments", joined(masked(text, "a"), masked(fin|ping, "b"), masked(fin|continuation, "c")), alive, frame{fin | pong, "b"}, frame{fin | text, "ac"})
+	add("6455 5.5.2 soon", "a ping between each two of three fragments", joined(masked(text, "a"), masked(fin|ping, "1"), masked(continuation, "b"), masked(fin|ping, "2"), masked(fin|continuation, "c")),
+		alive, frame{fin | pong, "1"}, frame{fin | pong, "2"}, frame{fin | text, "abc"})
+	add("6455 5.5.2 soon", "a ping before a close frame", joined(masked(fin|ping, "a"), masked(fin|closing, closeBody(1000, ""))), 1000, frame{fin | pong, "a"})
 	add("6455 5.5.2", "no pong to a ping behind a close frame", joined(masked(fin|closing, closeBody(1000, "")), masked(fin|ping, "late")), 1000)
 
 	add("6455 5.5.1", "empty", masked(fin|closing, ""), 1005)

@@ -151,6 +151,9 @@ var openings = []opening{
 	{"6455 4.2.2 (4) version", "empty", but(": 13", ":"), 426, speaks13},
 	{"6455 4.2.2 (4) version", "a list", but(": 13", ": 13, 8"), 426, speaks13},
 
+	{"6455 4.2.2 (4) version", "twice", but(version13, version13+version13), 426, speaks13},
+	{"6455 4.2.2 (4) version", "two that differ", but(version13, version13+"Sec-WebSocket-Version: 8\r\n"), 426, speaks13},
+
 	{"6455 4.2.2 (4) resource", "another", request("/nothing"), 404, ""},
 	{"6455 4.2.2 (4) resource", "that of a page", request("/healthz"), 404, ""},
 	{"6455 4.2.2 (4) resource", "a longer one", request("/echo/"), 404, ""},
@@ -164,6 +167,11 @@ var openings = []opening{
 	{"6455 4.2.2 (4) subprotocol", "without white space", request("/ws?topic=a", "Sec-WebSocket-Protocol: mqtt,pushd.v1\r\n"), 101, "Sec-WebSocket-Protocol: pushd.v1"},
 	{"6455 4.2.2 (4) subprotocol", "one that is not spoken, where none is", request("/echo", "Sec-WebSocket-Protocol: chat\r\n"), 101, "Sec-WebSocket-Protocol"},
 	{"6455 4.2.2 (4) subprotocol", "they have their case", request("/ws?topic=a", "Sec-WebSocket-Protocol: PUSHD.V1\r\n"), 400, "Sec-WebSocket-Protocol"},
+
+	{"6455 4.2.2 (4) subprotocol", "none in the header field, against its grammar", request("/ws?topic=a", "Sec-WebSocket-Protocol:\r\n"), 400, ""},
+	{"6455 4.2.2 (4) subprotocol", "what is no token", request("/ws?topic=a", "Sec-WebSocket-Protocol: pushd.v1, a@b\r\n"), 400, ""},
+	{"6455 4.2.2 (4) subprotocol", "two without a comma", request("/ws?topic=a", "Sec-WebSocket-Protocol: pushd.v1 mqtt\r\n"), 400, ""},
+	{"6455 4.2.2 (4) subprotocol", "what is no token, where none is spoken", request("/echo", "Sec-WebSocket-Protocol: a b\r\n"), 400, ""},
 
 	{"6455 4.2.2 (4) extensions", "none asked for", request("/echo"), 101, "Sec-WebSocket-Extensions"},
 	{"6455 4.2.2 (4) extensions", "only unknown ones", request("/echo", "Sec-WebSocket-Extensions: x-unknown; a=b, bbf\r\n"), 101, "Sec-WebSocket-Extensions"},

@@ -58,6 +58,7 @@ var rules = []rule{
 	{"6455 5.5.1", "a close frame MUST be answered, typically with its code, and TCP ended immediately; its body begins with two bytes of code", ""},
 	{"6455 5.5.1 behind", "no data frames behind a close frame, and no heed to them", ""},
 	{"6455 5.5.2", "a ping MUST be answered by a pong with the same data, unless a close frame has come", ""},
+	{"6455 5.5.2 soon", "as soon as is practical (SHOULD): before what comes of later frames", ""},
 	{"6455 5.5.3", "a pong that nobody asked for MAY come and needs no answer", ""},
 	{"6455 5.5.3 newest", "a pong MAY stand for pings before it", ""},
 	{"6455 5.6", "text is UTF-8, in whole messages; binary is anything", ""},
