@@ -12,6 +12,7 @@ import (
 type connBody struct {
 	ID            string   `json:"id"`
 	User          string   `json:"user,omitempty"`
+	TokenID       string   `json:"token_id,omitempty"`
 	Dialect       string   `json:"dialect"`
 	Address       string   `json:"address"`
 	OpenedMS      int64    `json:"opened_ms"` // ago
@@ -24,7 +25,7 @@ type connBody struct {
 }
 
 func (s *Server) connBodyOf(i connInfo) connBody {
-	b := connBody{i.Handle.String(), i.User, i.Dialect, s.address(i), i.Opened.Milliseconds(), i.Topics, i.Subscriptions, i.Queued, i.Behind, i.Handle}
+	b := connBody{i.Handle.String(), i.User, i.TokenID, i.Dialect, s.address(i), i.Opened.Milliseconds(), i.Topics, i.Subscriptions, i.Queued, i.Behind, i.Handle}
 	if b.Topics == nil {
 		b.Topics = []string{}
 	}

@@ -44,7 +44,10 @@ func crowded() (ws.StatusCode, string) {
 // It is asked before anything is done for a request that costs much.
 func (s *Server) noPlace(c *conn.Conn) *conn.Refusal {
 	limited := tooManyFromThere(c)
+	x, banned := s.banned(c, nil) // by its address; whose it is nobody knows yet
 	switch {
+	case banned:
+		return refusalOf(x.refusal())
 	case s.leaving.at(closing):
 		return s.leaving.refusal()
 	case limited != nil:

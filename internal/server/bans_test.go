@@ -86,12 +86,32 @@ func TestBans(t *testing.T) {
 		})
 	}
 	p := join("9", "z")
-	id := d.listed("user=9", 1).Connections[0].ID
+	ninth := d.listed("user=9", 1).Connections[0]
+	require.Equal(t, "z", ninth.TokenID)
+	id := ninth.ID
 	b := d.ban(`{"connection":"` + id + `"}`)
 	require.Equal(t, 1, b.Closed)
 	require.EqualValues(t, 4403, p.closedWith().code)
 	require.Zero(t, d.ban(`{"connection":"`+id+`"}`).Closed)
 	join("9", "z")
+}
+
+// Whoever comes from a banned address finds every path of the public door closed.
+func TestBanOfAddressHoldsEverywhere(t *testing.T) {
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Echo: true})
+	_, echo := d.ask("GET /echo", upgrade)
+	d.listed("", 1)
+	require.Equal(t, 1, d.ban(`{"address":"127.0.0.1","for":"1h"}`).Closed)
+	require.EqualValues(t, 4403, echo.closedWith().code)
+	for _, path := range []string{"/ws?topic=a", "/echo", "/healthz", "/pushd.js"} {
+		header := upgrade
+		if path == "/healthz" || path == "/pushd.js" {
+			header = ""
+		}
+		answer, p := d.ask("GET "+path, header)
+		require.Equal(t, 403, answer.StatusCode, path)
+		require.Equal(t, refusal{"forbidden", "banned"}, p.refused(answer))
+	}
 }
 
 func TestBanEnds(t *testing.T) {

@@ -78,6 +78,7 @@ func (p *peer) next() (string, error) {
 type connection struct {
 	User                 string
 	ID, Dialect, Address string
+	TokenID              string `json:"token_id"`
 	OpenedMS             *int64 `json:"opened_ms"`
 	Topics               []string
 	Subscriptions        int

@@ -117,7 +117,11 @@ func mustBeTold(r *conn.Refusal) bool {
 
 // page hands the request to net/http.
 func (h handler) page(c *conn.Conn, r *conn.Request, p *conn.Post) {
-	if refusal := tooManyFromThere(c); refusal != nil {
+	refusal := tooManyFromThere(c)
+	if x, banned := h.banned(c, nil); banned {
+		refusal = refusalOf(x.refusal())
+	}
+	if refusal != nil {
 		h.refuse(refusal, p)
 		return
 	}

@@ -23,10 +23,16 @@ type memory struct {
 // ours.
 func (m *memory) begin() { m.began = tuning.ReadMemory() }
 
-// look reads what is spent. It reports whether what it says has changed.
-func (m *memory) look(now tuning.MemoryUse) (changed bool) {
+// note keeps what is spent.
+func (m *memory) note(now tuning.MemoryUse) {
 	m.user.Store(now.User)
 	m.kernel.Store(now.Kernel - min(now.Kernel, m.began.Kernel))
+}
+
+// look keeps what is spent and judges it. It reports whether the verdict has
+// changed.
+func (m *memory) look(now tuning.MemoryUse) (changed bool) {
+	m.note(now)
 	full := now.Crowded() || m.limit > 0 && int64(m.user.Load()+m.kernel.Load()) >= m.limit
 	return m.full.Swap(full) != full
 }
@@ -51,7 +57,7 @@ func (s *Server) watchMemory() {
 }
 
 func (c collector) collectMemory(m metrics) {
-	c.memory.look(tuning.ReadMemory())
+	c.memory.note(tuning.ReadMemory())
 	user, kernel := float64(c.memory.user.Load()), float64(c.memory.kernel.Load())
 	m.gauge(descMemory, user, "user")
 	m.gauge(descMemory, kernel, "kernel")

@@ -299,6 +299,7 @@ var jsonPing = dialect.AppendPingOp(nil)
 type connInfo struct {
 	Handle        conn.Handle
 	User          string // whose connection it is, or ""
+	TokenID       string // jti of its token, or ""
 	Dialect       string
 	Opened        time.Duration // ago
 	FD            int           // valid during the call
@@ -316,6 +317,9 @@ const shownTopics = 10
 func (o *owner) inspect(from uint32, limit int, f func(connInfo)) (next uint32, more bool) {
 	return o.shard.Each(from, limit, func(c *conn.Conn, i conn.Info) {
 		info := connInfo{Handle: i.Handle, Dialect: kindName(c.Kind), Opened: i.Opened, FD: i.FD, From: c.From, Queued: i.Queued}
+		if g := o.grants.of(c.Slot()); g != nil {
+			info.TokenID = g.ID
+		}
 		o.audience.Topics(*list(c), func(topic string, behind uint64) bool {
 			if info.Subscriptions++; len(info.Topics) < shownTopics {
 				info.Topics = append(info.Topics, topic)
