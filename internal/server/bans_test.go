@@ -83,6 +83,7 @@ func TestBans(t *testing.T) {
 			for _, p := range all {
 				p.Close()
 			}
+			d.connected(0)
 		})
 	}
 	p := join("9", "z")
