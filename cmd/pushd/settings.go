@@ -46,8 +46,8 @@ type settings struct {
 	MaxHandshakes    int  `default:"${handshakes}" help:"Handshakes a second; 0 is any number. 20,000 a processor unless set."`
 	Compress         bool `help:"Compress messages for clients that ask for it (permessage-deflate)."`
 	MaxMessage       size `default:"64KiB" help:"The longest message, in bytes."`
-	MaxMessageRate   int  `default:"1000" help:"Messages and control frames of one connection in a second; 0 is any number. With --dev 0."`
-	MaxByteRate      size `default:"4MiB" help:"Bytes that one connection may send in a second; 0 is any number. With --dev 0."`
+	MaxMessageRate   int  `default:"1000" help:"Messages and control frames of one connection in a second; 0 is any number. With --dev or --echo 0."`
+	MaxByteRate      size `default:"4MiB" help:"Bytes that one connection may send in a second; 0 is any number. With --dev or --echo 0."`
 	MaxSubscriptions int  `default:"128" help:"Subscriptions of one connection."`
 	MaxTopics        int  `default:"100000" help:"Topics at once, but for those of users."`
 	MaxUsers         int  `default:"1000000" help:"Topics of users at once."`
@@ -107,6 +107,9 @@ func (c *settings) check(src *sources) error {
 	if c.Dev || c.Demo {
 		c.relax(src)
 	}
+	if c.Dev || c.Echo {
+		c.unhurry(src)
+	}
 	if err := c.checkAddresses(src); err != nil {
 		return err
 	}
@@ -143,17 +146,22 @@ func (c *settings) relax(src *sources) {
 	if !src.isSet("listen") {
 		c.Listen = "127.0.0.1:8080"
 	}
-	if c.Dev && !src.isSet("max-message-rate") {
-		c.MaxMessageRate = 0
-	}
-	if c.Dev && !src.isSet("max-byte-rate") {
-		c.MaxByteRate = 0
-	}
 	if !src.isSet("drain-delay") {
 		c.DrainDelay = 0
 	}
 	if !src.isSet("drain-over") {
 		c.DrainOver = 0
+	}
+}
+
+// unhurry lets a connection say as much as it likes, unless it is set otherwise:
+// conformance suites, and whoever tries out a publisher, do.
+func (c *settings) unhurry(src *sources) {
+	if !src.isSet("max-message-rate") {
+		c.MaxMessageRate = 0
+	}
+	if !src.isSet("max-byte-rate") {
+		c.MaxByteRate = 0
 	}
 }
 
