@@ -47,7 +47,7 @@ type settings struct {
 	Compress         bool `help:"Compress messages for clients that ask for it (permessage-deflate)."`
 	MaxMessage       size `default:"64KiB" help:"The longest message, in bytes."`
 	MaxMessageRate   int  `default:"1000" help:"Messages and control frames of one connection in a second; 0 is any number. With --dev or --echo 0."`
-	MaxByteRate      size `default:"4MiB" help:"Bytes that one connection may send in a second; 0 is any number. With --dev or --echo 0."`
+	MaxByteRate      size `default:"4MiB" help:"Bytes that one connection may send in a second; 0 is any number. At least 4 times max-message unless set. With --dev or --echo 0."`
 	MaxSubscriptions int  `default:"128" help:"Subscriptions of one connection."`
 	MaxTopics        int  `default:"100000" help:"Topics at once, but for those of users."`
 	MaxUsers         int  `default:"1000000" help:"Topics of users at once."`
@@ -106,6 +106,9 @@ func (c *settings) check(src *sources) error {
 	}
 	if c.Dev || c.Demo {
 		c.relax(src)
+	}
+	if !src.isSet("max-byte-rate") {
+		c.MaxByteRate = max(c.MaxByteRate, 4*c.MaxMessage)
 	}
 	if c.Dev || c.Echo {
 		c.unhurry(src)

@@ -137,6 +137,7 @@ func TestGoodSettings(t *testing.T) {
 		{"--max-message=1MiB", "--log-limit=4100KiB", "--log-total=4164KiB"}, {"--shards=255"},
 		{"--admin=:80", "--admin-cert=c", "--admin-key=k", "--admin-client-ca=ca"}, {"--allow-origin=https://*.example.com,null"},
 
+		{"--max-message=16MiB", "--log-limit=128MiB", "--queue-total=256MiB", "--input-total=256MiB"},
 		{"--max-message-rate=0", "--max-byte-rate=0"}, {"--dev", "--max-message-rate=5"},
 		{"--user-timeout=0", "--ping-interval=0", "--idle-timeout=0"},
 	} {
