@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // peer is a client that says what it likes, byte by byte, and knows a close frame when it sees one.
@@ -38,8 +40,11 @@ const handshake = " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnect
 const deflate = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 
 // dial connects and says nothing.
-func dial(address string) (*peer, error) {
-	c, err := net.DialTimeout("tcp", address, patience)
+func dial(address string) (*peer, error) { return dialBy(&net.Dialer{}, address) }
+
+func dialBy(d *net.Dialer, address string) (*peer, error) {
+	d.Timeout = patience
+	c, err := d.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +58,24 @@ func open(address, target, headers string) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err = io.WriteString(p, "GET "+target+handshake+headers+"\r\n"); err == nil {
+	return p.open(target, headers)
+}
+
+// openNarrow is open with a receive buffer as small as the kernel makes it.
+func openNarrow(address, target string) (*peer, error) {
+	p, err := dialBy(&net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 1) })
+		return err
+	}}, address)
+	if err != nil {
+		return nil, err
+	}
+	return p.open(target, "")
+}
+
+func (p *peer) open(target, headers string) (*peer, error) {
+	_, err := io.WriteString(p, "GET "+target+handshake+headers+"\r\n")
+	if err == nil {
 		err = p.upgraded()
 	}
 	if err != nil {
