@@ -11,12 +11,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-var long = flag.Bool("hostile.long", false, "by the thousand, and for minutes")
+var siege = flag.Duration("hostile.siege", 0, "how long each run of TestSiege takes; other than 0 the attackers come by the thousand")
+
+// inLongRun reports whether the tests are to be as long as they are meant to be.
+func inLongRun() bool { return *siege > 0 }
 
 // often is how many there are of something.
-func often(short, inLong int) int {
-	if *long {
-		return inLong
+func often(short, long int) int {
+	if inLongRun() {
+		return long
 	}
 	return short
 }

@@ -3,6 +3,7 @@ package hostile_test
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,14 +17,17 @@ type swarm struct {
 	to     unix.SockaddrInet4
 	first  string               // what each says at once
 	script func(i, at int) byte // and then, byte by byte
-	slots  []slow               // the attackers
-	poller int                  // edges of what they hear
-	events [256]unix.EpollEvent //
-	heard  [4096]byte           //
-	found  map[int]int          // how often the server's answer began with this byte
-	cut    int                  // how often one was cut off
-	sent   int                  // the most bytes that one has sent
-	err    error
+	slots  []slow
+
+	poller int
+	events [256]unix.EpollEvent
+	heard  [4096]byte
+
+	told  atomic.Int64 // how often one was told why
+	found map[int]int  // how often with which status or close code; 0 is none of these
+	cut   int          // how often one was cut off
+	sent  int          // the most bytes that one has said before that
+	err   error
 }
 
 type slow struct {
@@ -133,6 +137,7 @@ func (s *swarm) listen() {
 			continue
 		case err == nil && n > 0:
 			s.found[s.answer(n)]++
+			s.told.Add(1)
 		}
 		s.cut++
 		s.leave(i)
