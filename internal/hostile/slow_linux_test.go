@@ -1,7 +1,6 @@
 package hostile_test
 
 import (
-	"context"
 	"io"
 	"testing"
 	"time"
@@ -30,12 +29,9 @@ func TestSlow(t *testing.T) {
 			p := serve(t, "--handshake-timeout", "4s", "--message-timeout", "4s")
 			before := p.resident()
 			s := c.of(t, p, c.n)
-			ctx, stop := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() { ended <- s.run(ctx) }()
+			end := s.attack(t)
 			defer func() {
-				stop()
-				require.NoError(t, <-ended)
+				end()
 				require.Equal(t, map[int]int{c.code: int(s.told.Load())}, s.found, "how often they were told what")
 			}()
 			p.settled("all are there", func() bool { return p.metric("pushd_connections") >= float64(c.n) })

@@ -37,7 +37,7 @@ type slow struct {
 
 const slowSteps = 10 // of a second: in each a tenth of them speaks
 
-// newSwarm makes n attackers that come when run is called.
+// newSwarm makes n attackers that come with attack.
 func newSwarm(t *testing.T, address string, n int, first string, script func(i, at int) byte) *swarm {
 	to := netip.MustParseAddrPort(address)
 	poller, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -49,7 +49,17 @@ func newSwarm(t *testing.T, address string, n int, first string, script func(i, 
 	return s
 }
 
-// run attacks until ctx ends.
+// attack begins, and goes on until end is called. What s has counted may be read then.
+func (s *swarm) attack(t *testing.T) (end func()) {
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(ctx) }()
+	return func() {
+		stop()
+		require.NoError(t, <-ended)
+	}
+}
+
 func (s *swarm) run(ctx context.Context) error {
 	step := time.NewTicker(time.Second / slowSteps)
 	defer step.Stop()
