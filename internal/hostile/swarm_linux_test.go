@@ -18,6 +18,7 @@ type swarm struct {
 	first  string               // what each says at once
 	script func(i, at int) byte // and then, byte by byte
 	slots  []slow
+	over   time.Duration // in which they come for the first time, evenly; 0: within a second
 
 	poller int
 	events [256]unix.EpollEvent
@@ -63,10 +64,14 @@ func (s *swarm) attack(t *testing.T) (end func()) {
 func (s *swarm) run(ctx context.Context) error {
 	step := time.NewTicker(time.Second / slowSteps)
 	defer step.Stop()
-	for turn := 0; ctx.Err() == nil && s.err == nil; {
+	for turn, began := 0, time.Now(); ctx.Err() == nil && s.err == nil; {
 		select {
 		case <-step.C:
-			for i := turn % slowSteps; i < len(s.slots); i += slowSteps {
+			come := len(s.slots)
+			if since := time.Since(began); since < s.over {
+				come = int(float64(come) * float64(since) / float64(s.over))
+			}
+			for i := turn % slowSteps; i < come; i += slowSteps {
 				s.speak(i)
 			}
 			turn++
