@@ -35,6 +35,7 @@ var listening = regexp.MustCompile(`msg=listening door=(public|admin) addr=(\S+)
 func serve(t *testing.T, flags ...string) *process {
 	t.Helper()
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--echo", "--anonymous-subscribe", ">",
+		"--max-message-rate", "1000", "--max-byte-rate", "4MiB", // as without --echo
 		"--drain-delay", "0", "--drain-over", "0"}, flags...)
 	cmd := exec.Command(pushd, args...)
 	log, err := cmd.StderrPipe()

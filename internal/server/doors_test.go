@@ -311,3 +311,14 @@ func TestNoToken(t *testing.T) {
 	brings.say(`{"op":"ping"}`)
 	require.Equal(t, "pong", brings.hear().Op)
 }
+
+// Where there are no keys nobody is waited for to bring a token.
+func TestNoTokenWithoutKeys(t *testing.T) {
+	anonymous, err := dialect.ParsePatternList([]string{"open"})
+	require.NoError(t, err)
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Anonymous: anonymous, AuthTimeout: time.Second, PingInterval: 3 * time.Second})
+	p := d.v1("")
+	require.Equal(t, "ping", p.hear().Op, "and not the end, which would have come before")
+	p.say(`{"op":"subscribe","topics":["open"]}`)
+	require.Equal(t, "subscribed open", p.hear().short())
+}

@@ -128,7 +128,7 @@ func (o *owner) open(c *conn.Conn, ask *opening) {
 		o.shard.EndSoon(c.Slot(), closeOfRefusal(e.Code), e.Message)
 		return
 	}
-	if ask.grant == nil && len(ask.topics) == 0 && !o.cfg.Dev {
+	if o.cfg.Auth != nil && ask.grant == nil && len(ask.topics) == 0 && !o.cfg.Dev {
 		o.expectToken(c)
 	}
 	for i, topic := range ask.topics {
