@@ -138,7 +138,7 @@ func (s *Shard) controlFrame(in *input, p *Post, h ws.Header, payload []byte) {
 	case ws.OpClose:
 		s.peerClose(in, p, payload)
 	case ws.OpPing:
-		p.ponged, p.pongN = true, copy(p.pong[:], payload)
+		p.Out = append(append(p.Out, 0x80|byte(ws.OpPong), byte(len(payload))), payload...) // in turn with the answers to what came before and after
 	case ws.OpPong: // asked for or not (section 5.5.3)
 	}
 }

@@ -14,7 +14,8 @@ var (
 	refuseOldVersion  = upgradeRequired("the Sec-WebSocket-Version is not one that we speak; expected 13")
 	refuseWantVersion = upgradeRequired("the header Sec-WebSocket-Version is missing; expected 13")
 	refuseWantBoth    = upgradeRequired("the headers Sec-WebSocket-Key and Sec-WebSocket-Version are missing; expected 16 random bytes in base64, and 13")
-	refuseVersions    = badRequest("there are several Sec-WebSocket-Version headers; expected one, of 13")
+	refuseVersions    = upgradeRequired("there are several Sec-WebSocket-Version headers; expected one, of 13")
+	refuseProtocols   = badRequest("the Sec-WebSocket-Protocol header is not a list of tokens; expected such as pushd.v1, pushd.raw.v1")
 	refuseWantKey     = badRequest("the header Sec-WebSocket-Key is missing; expected 16 random bytes in base64")
 	refuseKeys        = badRequest("there are several Sec-WebSocket-Key headers; expected one")
 	refuseKey         = badRequest("the Sec-WebSocket-Key is not 16 bytes in base64; expected 22 characters and two equals signs")
@@ -65,6 +66,8 @@ func (h *Head) CheckUpgrade(buf []byte) *Refusal {
 		return refuseKeys
 	case !validKey(h.Key(buf)):
 		return refuseKey
+	case h.count[fieldProtocol] > 0 && !h.validProtocols(buf): // RFC 6455 4.2.1, 11.3.4
+		return refuseProtocols
 	case h.count[fieldExtensions] > 0 && !h.readExtensions(buf):
 		return refuseExtensions
 	case h.count[fieldOrigin] > 1: // a door that checks the first must not be told another

@@ -75,7 +75,7 @@ func TestCheckUpgrade(t *testing.T) {
 		{label: "no version", drop: "Sec-WebSocket-Version", status: 426, says: "13"},
 		{label: "an old version", drop: "Sec-WebSocket-Version", add: []string{"Sec-WebSocket-Version: 8"}, status: 426, says: "13"},
 		{label: "versions in a list", drop: "Sec-WebSocket-Version", add: []string{"Sec-WebSocket-Version: 13, 8"}, status: 426, says: "13"},
-		{label: "two versions", add: []string{"Sec-WebSocket-Version: 13"}, status: 400, says: "several Sec-WebSocket-Version"},
+		{label: "two versions", add: []string{"Sec-WebSocket-Version: 13"}, status: 426, says: "several Sec-WebSocket-Version"},
 		{label: "no key", drop: "Sec-WebSocket-Key", status: 400, says: "Sec-WebSocket-Key is missing"},
 		{label: "two keys", add: []string{"Sec-WebSocket-Key: " + sampleKey}, status: 400, says: "several Sec-WebSocket-Key"},
 		{label: "a key of 15 bytes", drop: "Sec-WebSocket-Key", add: []string{"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j"}, status: 400, says: "16 bytes"},

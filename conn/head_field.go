@@ -202,6 +202,19 @@ func (h *Head) NextProtocol(buf []byte, pos int) (token []byte, next int) {
 	}
 }
 
+// validProtocols reports whether the subprotocols offered follow their grammar, 1#token.
+func (h *Head) validProtocols(buf []byte) bool {
+	token, at := h.NextProtocol(buf, 0)
+	for any := token != nil; ; token, at = h.NextProtocol(buf, at) {
+		if len(token) == 0 {
+			return any
+		}
+		if afterToken(token, 0) != len(token) {
+			return false
+		}
+	}
+}
+
 // headerLine finds the parts of the valid header line at pos, and the one after it: pos itself at the blank line.
 func headerLine(buf []byte, pos int) (name, value span, next int) {
 	if buf[pos] == '\r' {

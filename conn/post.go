@@ -23,9 +23,6 @@ type Post struct {
 	failed   bool // nothing more can be understood
 	gone     bool // end of stream, or an errno
 
-	ponged bool
-	pong   [ws.MaxControlFramePayloadSize]byte // the newest only
-	pongN  int
 }
 
 // Accept says that the connection is a WebSocket from here on. Out is to hold
@@ -56,7 +53,7 @@ func (p *Post) full() bool {
 	return p.Ask != nil || p.open || p.answered || p.handOff != nil || p.end != 0 || p.peer || p.gone || len(p.Out) >= postSize
 }
 
-func (p *Post) empty() bool { return !p.full() && len(p.Out) == 0 && !p.ponged }
+func (p *Post) empty() bool { return !p.full() && len(p.Out) == 0 }
 
 // postSize bounds the answers that wait for the shard: what floods us with pings
 // or commands is read no faster than it is answered.

@@ -290,9 +290,6 @@ func (s *Shard) takePost(c *Conn) {
 
 // obey does what a post says on a connection that has not begun to close.
 func (s *Shard) obey(c *Conn, p *Post) (done bool) {
-	if p.ponged {
-		p.Out = append(p.Out, s.control(ws.OpPong, p.pong[:p.pongN])...)
-	}
 	if p.open {
 		set := open
 		if p.deflate {

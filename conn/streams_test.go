@@ -35,7 +35,7 @@ var streams = []struct {
 		"text all, close 1000, EOF"},
 	{"5.4", "control frames between fragments",
 		fragment(ws.OpText, false, "a") + ping("x") + fragment(ws.OpContinuation, false, "b") + pong("y") + fragment(ws.OpContinuation, true, "c") + bye,
-		"text abc, pong x, close 1000, EOF"},
+		"pong x, text abc, close 1000, EOF"},
 	{"5.5.1", "a close between fragments", fragment(ws.OpText, false, "a") + bye, "close 1000, EOF"},
 	{"5.4", "fragments, then a message", fragment(ws.OpText, false, "a") + fragment(ws.OpContinuation, true, "b") + binaryMessage("c") + bye,
 		"text ab, binary c, close 1000, EOF"},
