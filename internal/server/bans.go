@@ -15,13 +15,6 @@ import (
 // maxBans is how many there may be at a time.
 const maxBans = 65_536
 
-// person is whom a connection belongs to, as far as anybody knows.
-type person struct {
-	user    string
-	tokenID string // the claim jti
-	address netip.Addr
-}
-
 // A ban keeps somebody out for a time. Its id says whom: "user:42",
 // "token:JTI" or "address:192.0.2.0/24".
 type ban struct {
