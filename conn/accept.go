@@ -128,10 +128,11 @@ func (e *Engine) arm(fd int, from netip.Addr) {
 	s.change(c, generation, live, 0) // from here on it is the shard's
 }
 
-// seat finds a slot for the count-th connection, unless there are too many, of all or of those from there.
+// seat finds a slot for the count-th connection, unless there are too many, of all, of those that are not WebSockets yet, or of those from
+// there.
 func (s *Shard) seat(from netip.Addr, count int) (c *Conn, mark uint32) {
 	cfg := &s.engine.cfg
-	if count > cfg.MaxConns+cfg.Headroom {
+	if count > cfg.MaxConns+cfg.Headroom || cfg.MaxPending > 0 && s.engine.Pending() > cfg.MaxPending {
 		return nil, 0
 	}
 	mark, ok := cfg.Peers.Arrive(from)

@@ -123,6 +123,9 @@ func (s *Shard) free(c *Conn) {
 	c.word.Store(uint64(w.generation()+1) << 32)
 	s.table.release(c.slot)
 	s.engine.live.Add(-1)
+	if w.has(open) {
+		s.engine.opened.Add(-1)
+	}
 	s.live.Add(-1)
 }
 

@@ -47,6 +47,7 @@ type Config struct {
 
 	Shards           int                // 0: GOMAXPROCS; at most MaxShards
 	MaxConns         int                // connections; those above are marked OverLimit. 0: 10,000
+	MaxPending       int                // connections that have not become WebSockets; those above are closed at once. 0: as many as there may be
 	Headroom         int                // how many above the limit are heard; those beyond are closed at once. 0: 64
 	MaxQueued        int64              // bytes of output that all connections may have waiting; who needs more is cut off. 0: 64 MiB
 	MaxMessage       int                // bytes of an inbound message; 0: 64 KiB
@@ -121,6 +122,7 @@ type Engine struct {
 	began  time.Time
 	shards []*Shard
 	live   atomic.Int64
+	opened atomic.Int64 // of these, WebSockets
 	stats  EngineStats
 
 	hurry     chan struct{} // closed: leave at once
@@ -194,6 +196,10 @@ func (e *Engine) Shards() []*Shard { return e.shards }
 
 // Live returns how many connections there are.
 func (e *Engine) Live() int { return int(e.live.Load()) }
+
+// Pending returns how many of them have not become WebSockets: their handshake is
+// under way, or was refused and the peer has not gone yet.
+func (e *Engine) Pending() int { return int(e.live.Load() - e.opened.Load()) }
 
 // Stats returns the engine's counters.
 func (e *Engine) Stats() *EngineStats { return &e.stats }

@@ -291,6 +291,7 @@ func (s *Shard) takePost(c *Conn) {
 // obey does what a post says on a connection that has not begun to close.
 func (s *Shard) obey(c *Conn, p *Post) (done bool) {
 	if p.open {
+		s.engine.opened.Add(1)
 		set := open
 		if p.deflate {
 			set |= deflated

@@ -192,6 +192,7 @@ func (c *settings) server() (server.Config, error) {
 		MaxHandshakesPerAddress:  c.MaxHandshakesPerAddress,
 
 		MaxHandshakes:    c.MaxHandshakes,
+		MaxPending:       c.MaxPending,
 		MaxMessage:       int(c.MaxMessage),
 		MaxMessageRate:   cmp.Or(c.MaxMessageRate, -1),
 		MaxByteRate:      cmp.Or(int(c.MaxByteRate), -1),

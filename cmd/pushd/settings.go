@@ -46,6 +46,7 @@ type settings struct {
 	MaxHandshakes    int  `default:"${handshakes}" help:"Handshakes a second; 0 is any number. 20,000 a processor unless set."`
 	Compress         bool `help:"Compress messages for clients that ask for it (permessage-deflate)."`
 	MaxMessage       size `default:"64KiB" help:"The longest message, in bytes."`
+	MaxPending       int  `default:"0" help:"Connections at once whose handshake is not done; 0 is as many as there may be connections."`
 	MaxMessageRate   int  `default:"1000" help:"Messages and control frames of one connection in a second; 0 is any number. With --dev or --echo 0."`
 	MaxByteRate      size `default:"4MiB" help:"Bytes that one connection may send in a second; 0 is any number. At least 4 times max-message unless set. With --dev or --echo 0."`
 	MaxSubscriptions int  `default:"128" help:"Subscriptions of one connection."`
@@ -189,6 +190,7 @@ func (c *settings) checkRanges(src *sources) error {
 		{"max-connections-per-address", int64(c.MaxConnectionsPerAddress), 1, 1 << 26, "", "any number", number},
 		{"max-handshakes-per-address", int64(c.MaxHandshakesPerAddress), 1, 1 << 26, "", "any number", number},
 		{"max-message", int64(c.MaxMessage), 1, 16 << 20, "", "", bytes},
+		{"max-pending", int64(c.MaxPending), 1, 1 << 26, "", "as many as max-connections", number},
 		{"max-message-rate", int64(c.MaxMessageRate), 1, 1 << 26, "", "any number", number},
 		{"max-byte-rate", int64(c.MaxByteRate), int64(c.MaxMessage), 1 << 40, "max-message", "any number", bytes},
 		{"max-subscriptions", int64(c.MaxSubscriptions), 1, 1 << 20, "", "", number},

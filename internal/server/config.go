@@ -43,6 +43,7 @@ type Config struct {
 
 	MaxConnections   int           // 10,000
 	MaxHandshakes    int           // a second; 0: any number
+	MaxPending       int           // connections whose handshake is not done; 0: as many as MaxConnections
 	MaxMessage       int           // bytes of a payload, 64 KiB
 	MaxMessageRate   int           // messages and control frames, but for pongs, of one connection in a second, 1,000; negative: any number, as with Dev
 	MaxByteRate      int           // bytes of one connection in a second, 4 MiB or four times MaxMessage; negative: any number, as with Dev

@@ -95,6 +95,7 @@ func (s *Server) open() (err error) {
 		Preface:          s.preface(),
 		Shards:           cfg.Shards,
 		MaxConns:         cfg.MaxConnections,
+		MaxPending:       cfg.MaxPending,
 		MaxQueued:        cfg.QueueTotal,
 		MaxMessage:       cfg.MaxMessage,
 		MaxMessageRate:   cfg.MaxMessageRate,
