@@ -277,6 +277,18 @@ func TestAuthUser(t *testing.T) {
 	require.Equal(t, "goes on", p.hear().Text, "who brings a bad token keeps what the one before allows")
 }
 
+// Who has all the subscriptions that there may be can still say whose it is.
+func TestAuthUserBeyondSubscriptions(t *testing.T) {
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Auth: verifier(t), MaxSubscriptions: 1})
+	p := d.v1("?topic=a")
+	require.Equal(t, "subscribed a", p.hear().short())
+	p.say(`{"op":"auth","id":1,"token":"` + token(t, "sub", "42") + `"}`)
+	require.Equal(t, "authenticated 1", p.hear().short())
+	require.Equal(t, "subscribed 1 $user.42", p.hear().short())
+	p.say(`{"op":"subscribe","id":2,"topics":["b"]}`)
+	require.Equal(t, "error 2 b bad_request", p.hear().short())
+}
+
 // A token ends, unless another comes in time.
 func TestExpiry(t *testing.T) {
 	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Auth: verifier(t)})
