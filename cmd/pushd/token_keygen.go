@@ -10,7 +10,7 @@ import (
 )
 
 type tokenKeygenCmd struct {
-	Alg    string `required:"" enum:"HS256,RS256,ES256,EdDSA" help:"HS256 (one secret for all who sign or verify), RS256, ES256 or EdDSA (the server needs the public half alone)."`
+	Alg    string `default:"EdDSA" enum:"HS256,RS256,ES256,EdDSA" help:"HS256 (one secret for all who sign or verify), RS256, ES256 or EdDSA (the server needs the public half alone)."`
 	Kid    string `placeholder:"ID" help:"The key's id, in a JWK. Default is a random one."`
 	Format string `default:"jwk" enum:"jwk,pem" help:"jwk, which says algorithm and id with the key, or pem."`
 	Out    string `required:"" placeholder:"FILE" help:"Where the private half goes; the public one goes to FILE.pub. Neither may be there."`
