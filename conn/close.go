@@ -80,10 +80,15 @@ func (s *Shard) settle(c *Conn) {
 		return
 	}
 	c.flags |= shut
-	if sys.Fail(sys.CallShutdown, int(c.fd)) == nil {
-		unix.Shutdown(int(c.fd), unix.SHUT_WR)
+	err := sys.Fail(sys.CallShutdown, int(c.fd))
+	if err == nil {
+		err = unix.Shutdown(int(c.fd), unix.SHUT_WR)
 	}
-	if c.flags&peerClosed != 0 {
+	switch {
+	case c.flags&peerClosed == 0:
+	case err != nil: // close(2) says FIN too
+		s.release(c)
+	default:
 		s.setDue(c, min(s.engine.cfg.CloseTimeout, lingerTimeout))
 	}
 }

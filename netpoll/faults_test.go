@@ -77,7 +77,7 @@ func TestFaultsInterrupted(t *testing.T) {
 	require.NoError(t, err)
 	defer peer.Close()
 	failing(t, sys.CallAccept, 1, 3, unix.EINTR)
-	fd, err := l.Accept()
+	fd, _, err := l.Accept()
 	require.NoError(t, err)
 	require.NoError(t, unix.Close(fd))
 
@@ -120,7 +120,7 @@ func TestFaultsAgain(t *testing.T) {
 		n, err := p.Wait(events, 5*time.Second)
 		require.NoError(t, err)
 		require.Equal(t, []netpoll.Event{{Handle: 7, Events: netpoll.Readable}}, events[:n])
-		fd, err := l.Accept()
+		fd, _, err := l.Accept()
 		if err == nil {
 			require.Equal(t, 21, tries)
 			require.NoError(t, unix.Close(fd))
