@@ -7,7 +7,7 @@ import (
 
 // The size classes are the powers of two from minClass to maxClass.
 const (
-	minClassBits = 8  // 256 B: less is not worth a lock
+	minClassBits = 6  // 64 B: what a slow peer has sent of a request, as a rule
 	maxClassBits = 20 // 1 MiB: more is rare, and too much to keep
 	classes      = maxClassBits - minClassBits + 1
 

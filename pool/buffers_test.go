@@ -16,11 +16,11 @@ func TestGetCapacity(t *testing.T) {
 		label   string
 		n, want int
 	}{
-		{"negative", -1, 256},
-		{"nothing", 0, 256},
-		{"one byte", 1, 256},
-		{"the smallest class", 256, 256},
-		{"one more", 257, 512},
+		{"negative", -1, 64},
+		{"nothing", 0, 64},
+		{"one byte", 1, 64},
+		{"the smallest class", 64, 64},
+		{"one more", 65, 128},
 		{"between classes", 5000, 8192},
 		{"the largest class", mib, mib},
 		{"made to measure", mib + 1, mib + 1},
