@@ -66,8 +66,9 @@ func watch(p *process, n int, long time.Duration) audience {
 // Honest subscribers notice nothing of attackers who come again as fast as they are cut off: no loss, and messages no later than
 // without them. All attackers together cost no more than they may.
 func TestSiege(t *testing.T) {
-	// Two processors are the subscribers', the attackers' and the server's together, so runs without attackers differ too: the
-	// slowest of them is what the run with attackers is held against.
+	// Two processors are the subscribers', the attackers' and the server's together. So the run with attackers is held against the
+	// slower of two others: one without, and one in which the same attackers besiege another server on the same machine, which
+	// takes as much from the processors and nothing from this server's subscribers.
 	const tolerance = 1.2
 	honest, heads, frames := often(200, 5000), often(300, 10_000), often(50, 1000)
 	long, cutAfter := 6*time.Second, 2*time.Second
@@ -75,17 +76,21 @@ func TestSiege(t *testing.T) {
 		long, cutAfter = *siege, 5*time.Second
 	}
 
-	run := func(attacked bool) (a audience, memory, may int) {
+	run := func(attacked, elsewhere bool) (a audience, memory, may int) {
 		p := serve(t, "--handshake-timeout", cutAfter.String(), "--message-timeout", cutAfter.String())
 		if !attacked {
 			a = watch(p, honest, long)
 			return a, p.resident(), 0
 		}
+		watched := p
+		if elsewhere {
+			watched = serve(t)
+		}
 		first, second := slowHeads(t, p, heads), slowFrames(t, p, frames)
 		first.over, second.over = cutAfter, cutAfter // so that they are cut, and come again, all the time and not in waves
 		endFirst, endSecond := first.attack(t), second.attack(t)
 		p.settled("the attackers are there", func() bool { return p.metric("pushd_connections") >= 0.9*float64(heads+frames) })
-		a = watch(p, honest, long)
+		a = watch(watched, honest, long)
 		partial, memory := p.metric("pushd_partial_input_bytes"), p.resident()
 		endFirst()
 		endSecond()
@@ -99,13 +104,14 @@ func TestSiege(t *testing.T) {
 		return a, memory, may
 	}
 
-	before, quiet, _ := run(false)
-	under, loud, may := run(true)
+	before, quiet, _ := run(false, false)
+	under, loud, may := run(true, false)
 	require.LessOrEqual(t, loud-quiet, may+often(room, 0), "bytes of memory that the attackers cost")
 	if !inLongRun() {
 		return
 	}
-	after, _, _ := run(false)
-	require.True(t, before.believed && under.believed && after.believed, "the machine has other things to do: nobody can say whether p99 holds")
-	require.LessOrEqual(t, under.p99, time.Duration(tolerance*float64(max(before.p99, after.p99))), "p99")
+	beside, _, _ := run(true, true)
+	t.Logf("p99: %v without attackers, %v with them, %v beside them", before.p99, under.p99, beside.p99)
+	require.True(t, before.believed && under.believed && beside.believed, "the machine has other things to do: nobody can say whether p99 holds")
+	require.LessOrEqual(t, under.p99, time.Duration(tolerance*float64(max(before.p99, beside.p99))), "p99")
 }
