@@ -22,8 +22,8 @@ func (o *owner) subscribe(c *conn.Conn, id []byte, t dialect.Subscription, query
 	default:
 		err = o.mayHear(c, t.Topic)
 	}
-	whose := ofUser && query // without it the connection would be nobody's: it does not count
-	if err == nil && !whose && o.audience.Count(*list(c)) >= o.cfg.MaxSubscriptions {
+	// Without its user's topic the connection would be nobody's: it does not count.
+	if err == nil && !ofUser && o.audience.Count(*list(c)) >= o.cfg.MaxSubscriptions {
 		err = tooMany(o.cfg.MaxSubscriptions)
 	}
 	if err != nil {

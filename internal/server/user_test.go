@@ -94,3 +94,23 @@ func TestTooManyUsers(t *testing.T) {
 	require.Equal(t, 503, answer.StatusCode)
 	require.Equal(t, "subscribed a", d.v1("?topic=a").hear().short(), "other topics are counted for themselves")
 }
+
+// A connection that had all its subscriptions when it said whose it is can begin its
+// user's topic anew like any other.
+func TestUserResumesWithAllSubscriptions(t *testing.T) {
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, Auth: verifier(t), MaxSubscriptions: 1})
+	at := d.publish("$user.42", "0")
+	p := d.v1("?topic=a")
+	require.Equal(t, "subscribed a", p.hear().short())
+	p.say(`{"op":"auth","id":1,"token":"` + token(t, "sub", "42") + `"}`)
+	require.Equal(t, "authenticated", p.hear().Op)
+	require.Equal(t, "subscribed 1 $user.42", p.hear().short())
+	p.say(`{"op":"subscribe","id":2,"topics":[{"name":"$user.42","since":"` + at + `"}]}`)
+	h := p.hear()
+	require.Equal(t, "subscribed 2 $user.42", h.short(), h.Message)
+	require.Equal(t, "live $user.42", p.hear().short())
+	d.publish("$user.42", "1")
+	require.Equal(t, "1", p.hear().Text)
+	p.say(`{"op":"subscribe","id":3,"topics":["b"]}`)
+	require.Equal(t, "error 3 b bad_request", p.hear().short())
+}
