@@ -304,6 +304,26 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// Many tokens may expire at once, such as at midnight: those who have others are
+// served meanwhile.
+func TestManyExpire(t *testing.T) {
+	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Auth: verifier(t), Shards: 1})
+	good := token(t, "pushd", may("a", "a"))
+	const n = 512
+	for range n {
+		answer, p := d.ask("GET /ws?topic=a&token="+good, upgrade)
+		require.Equal(t, 101, answer.StatusCode)
+		defer p.Close()
+	}
+	turns := server.ExpireTokens(d.Server)
+	require.Equal(t, n, turns[0])
+	most := 0
+	for i := range turns[1:] {
+		most = max(most, turns[i]-turns[i+1])
+	}
+	require.Less(t, most, n, "closed before the shard looked at anything else")
+}
+
 // Who brings no token and is subscribed to nothing is let go; who hears something
 // that is open stays.
 func TestNoToken(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
@@ -104,3 +105,34 @@ func Hub(s *Server) *broadcast.Hub { return s.hub }
 
 // Shards returns how many shards the server has.
 func Shards(s *Server) int { return len(s.owners) }
+
+// ExpireTokens has the tokens of the first shard's connections expire, and returns
+// how many connections have one at each of its turns, until none has.
+func ExpireTokens(s *Server) (turns []int) {
+	o := s.owners[0]
+	done := make(chan []int)
+	var look func()
+	look = func() {
+		n := 0
+		for _, g := range o.grants.held {
+			if g != nil {
+				n++
+			}
+		}
+		if turns = append(turns, n); n == 0 {
+			done <- turns
+			return
+		}
+		o.shard.Do(look)
+	}
+	o.shard.Do(func() {
+		for slot, g := range o.grants.held {
+			if g != nil {
+				o.grants.due[slot] = 1
+			}
+		}
+		o.grants.walked = time.Time{}
+		look()
+	})
+	return <-done
+}

@@ -60,7 +60,8 @@ func (o *owner) expectToken(c *conn.Conn) {
 }
 
 // expire closes the connections whose token has expired or has not come. It looks
-// once a second. Tokens expire by the wall clock, which they were written by.
+// once a second. Tokens expire by the wall clock, which they were written by. All
+// may at once: the shard closes as many in a turn as it has time for.
 func (o *owner) expire(now time.Time) {
 	if now.Sub(o.grants.walked) < time.Second {
 		return
@@ -72,12 +73,11 @@ func (o *owner) expire(now time.Time) {
 			continue
 		}
 		o.grants.due[slot] = 0
-		c := o.shard.At(uint32(slot))
 		switch {
 		case o.grants.held[slot] != nil:
-			o.shard.End(c, dialect.CloseUnauthorized, "the token has expired")
-		case o.audience.Count(*list(c)) == 0:
-			o.shard.End(c, dialect.CloseUnauthorized, "no token came within "+o.cfg.AuthTimeout.String()+", and nothing was subscribed to")
+			o.shard.EndSoon(uint32(slot), dialect.CloseUnauthorized, "the token has expired")
+		case o.audience.Count(*list(o.shard.At(uint32(slot)))) == 0:
+			o.shard.EndSoon(uint32(slot), dialect.CloseUnauthorized, "no token came within "+o.cfg.AuthTimeout.String()+", and nothing was subscribed to")
 		}
 	}
 }
