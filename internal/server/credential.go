@@ -79,10 +79,8 @@ func bearerOf(value []byte) (token []byte, ok bool) {
 // cookie returns the value of the first cookie of that name (RFC 6265, 4.2.1), or
 // nil.
 func cookie(r *conn.Request, name string) []byte {
-	for key, value, at := r.NextHeader(r.Bytes, 0); key != nil; key, value, at = r.NextHeader(r.Bytes, at) {
-		if !bytes.EqualFold(key, []byte("cookie")) {
-			continue
-		}
+	var room [1][]byte
+	for _, value := range headers(r, "cookie", room[:0]) {
 		for pair := range bytes.SplitSeq(value, []byte{';'}) {
 			if k, v, ok := bytes.Cut(bytes.TrimSpace(pair), []byte{'='}); ok && string(k) == name {
 				return bytes.Trim(v, `"`)

@@ -30,10 +30,7 @@ func kindName(kind uint8) string {
 // echo lets a connection in that is to be sent back what it sends. It offers no
 // subprotocol, so it accepts none.
 func (h handler) echo(c *conn.Conn, r *conn.Request, p *conn.Post) {
-	refusal := r.CheckUpgrade(r.Bytes)
-	if refusal == nil {
-		refusal = h.origins.check(r)
-	}
+	refusal := h.checkHandshake(r)
 	if refusal == nil {
 		refusal = h.noPlace(c)
 	}
@@ -45,9 +42,10 @@ func (h handler) echo(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		return
 	}
 	c.Kind = kindEcho
-	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil, r.Deflate())
+	extensions := r.Deflate()
+	p.Out = conn.AppendSwitching(p.Out, r.Key(r.Bytes), nil, extensions)
 	p.Accept()
-	if r.Deflate() != "" {
+	if extensions != "" {
 		c.Kind = kindEchoDeflate
 		p.Deflate()
 	}

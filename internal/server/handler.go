@@ -35,10 +35,7 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		h.page(c, r, p)
 		return
 	}
-	refusal := r.CheckUpgrade(r.Bytes)
-	if refusal == nil {
-		refusal = h.origins.check(r)
-	}
+	refusal := h.checkHandshake(r)
 	if refusal != nil {
 		h.refuse(refusal, p)
 		return
@@ -103,6 +100,15 @@ func (h handler) Request(c *conn.Conn, r *conn.Request, p *conn.Post) {
 		p.Out = dialect.AppendWelcome(p.Out, dialect.Welcome{Connection: r.Handle.String(), Ping: h.cfg.PingInterval, MaxMessage: h.cfg.MaxMessage})
 	}
 	p.Ask = o
+}
+
+// checkHandshake returns the refusal of what is no handshake, or comes from a page
+// that may not connect, or nil.
+func (h handler) checkHandshake(r *conn.Request) *conn.Refusal {
+	if refusal := r.CheckUpgrade(r.Bytes); refusal != nil {
+		return refusal
+	}
+	return h.origins.check(r)
 }
 
 // mustBeTold reports whether a refusal is not the fault of the request as such:
