@@ -31,6 +31,7 @@ type follower struct {
 	rate     float64
 	retained bool
 	told     int // of the socket's notices
+	begins   int // in what the socket is sent: before it there may be the rest of a frame for another subscription
 }
 
 // ticker is a hub with topics that conflate, and those that follow them.
@@ -112,7 +113,8 @@ func (x *ticker) subscribe(slot uint32, topic string) {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	f := &follower{from: r.Position.Offset, got: map[string]uint64{}, counts: map[string]int{}, deleted: map[string]bool{}, since: x.now, began: time.Now(), rate: r.MaxRate, told: len(x.shard.sockets[slot].notices)}
+	s := x.shard.sockets[slot]
+	f := &follower{from: r.Position.Offset, got: map[string]uint64{}, counts: map[string]int{}, deleted: map[string]bool{}, since: x.now, began: time.Now(), rate: r.MaxRate, told: len(s.notices), begins: len(s.out) + len(s.kept)}
 	switch {
 	case r.Recovered:
 		f.from = o.Since.Offset
@@ -141,7 +143,7 @@ func (x *ticker) check(slot uint32) {
 		}
 		x.parsed[slot] += n
 		f, h := x.followers[slot][m.Topic], x.topics[m.Topic]
-		if f == nil {
+		if f == nil || x.parsed[slot] <= f.begins {
 			continue // it has unsubscribed
 		}
 		key, v := m.Key, uint64(0)

@@ -30,9 +30,14 @@ func seeds(t *testing.T, f func(t *testing.T, seed uint64)) {
 	}
 	until := time.Now().Add(*stress / 2)
 	for s := first; s == first || time.Now().Before(until) && !t.Failed(); s++ {
-		if f(t, s); t.Failed() {
-			t.Logf("to run it again: -broadcast.seed=%d", s)
-		}
+		func() {
+			defer func() { // a Fatal leaves by here
+				if t.Failed() {
+					t.Logf("to run it again: -broadcast.seed=%d", s)
+				}
+			}()
+			f(t, s)
+		}()
 	}
 }
 
