@@ -28,13 +28,12 @@ type claims struct {
 type rules struct {
 	audience, issuer string
 	leeway           time.Duration
-	mayLack          bool // exp
 	now              func() time.Time
 	table            rightsTable
 }
 
 func newRules(cfg *Config) *rules {
-	r := &rules{audience: cfg.Audience, issuer: cfg.Issuer, leeway: cfg.Leeway, mayLack: cfg.AllowNoExpiry, now: cfg.Now}
+	r := &rules{audience: cfg.Audience, issuer: cfg.Issuer, leeway: cfg.Leeway, now: cfg.Now}
 	if r.now == nil {
 		r.now = time.Now
 	}
@@ -49,15 +48,12 @@ func (r *rules) grant(raw []byte) (*Grant, error) {
 	if err := c.read(raw, &r.table); err != nil {
 		return nil, refuse(ReasonClaims, "claims: %v", err)
 	}
-	g := &Grant{Subject: c.subject, ID: c.id, Rights: c.rights}
-	if !c.expires.IsZero() {
-		g.Expires = c.expires.Add(r.leeway)
-	}
+	g := &Grant{Subject: c.subject, ID: c.id, Rights: c.rights, Expires: c.expires.Add(r.leeway)}
 	now := r.now()
 	switch {
-	case g.Expires.IsZero() && !r.mayLack:
+	case c.expires.IsZero():
 		return nil, refuse(ReasonClaims, "claims: expected exp, the time when the token expires")
-	case !g.Expires.IsZero() && !now.Before(g.Expires):
+	case !now.Before(g.Expires):
 		return nil, refuse(ReasonExpired, "the token expired at %s, and now it is %s", stamp(c.expires), stamp(now))
 	case now.Before(c.notBefore.Add(-r.leeway)):
 		return nil, refuse(ReasonNotYetValid, "the token is not valid before %s, and now it is %s", stamp(c.notBefore), stamp(now))

@@ -11,7 +11,7 @@ import (
 type Grant struct {
 	Subject string    // claim sub, which dialect.CheckUser accepts; "" for nobody in particular
 	ID      string    // claim jti; "" where there is none
-	Expires time.Time // claim exp and the leeway: from then on the grant holds no more. Zero for never
+	Expires time.Time // claim exp and the leeway: from then on the grant holds no more
 
 	// Rights is shared by all grants whose claim is the same, byte for byte,
 	// and is never changed. It is not nil.

@@ -19,10 +19,9 @@ type Config struct {
 	KeyFiles []string // as ParseKeys reads them; private keys count by their public half
 	JWKSURL  string   // https, or http to a loopback address
 
-	Audience      string        // the claim aud must have it; "" does not look at aud
-	Issuer        string        // the claim iss must be it; "" does not look at iss
-	Leeway        time.Duration // how far clocks may differ, for exp and nbf; 0 is not at all
-	AllowNoExpiry bool          // take tokens without exp, which are good for ever
+	Audience string        // the claim aud must have it; "" does not look at aud
+	Issuer   string        // the claim iss must be it; "" does not look at iss
+	Leeway   time.Duration // how far clocks may differ, for exp and nbf; 0 is not at all
 
 	Refresh time.Duration    // how often the URL is asked; 0 means 5 minutes
 	Client  *http.Client     // asks the URL; nil means one of our own. It does not follow redirects

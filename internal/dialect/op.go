@@ -112,14 +112,12 @@ func AppendPublished(dst []byte, id json.RawMessage, topic string, at Position) 
 }
 
 // AppendAuthenticated appends {"op":"authenticated",…}, the answer to an auth: its
-// token is good for as long, or for ever where that is 0.
+// token is good for as long.
 func AppendAuthenticated(dst []byte, id json.RawMessage, expires time.Duration) []byte {
 	dst, start := open(dst, "authenticated")
 	dst = appendID(dst, id)
-	if expires > 0 {
-		dst = append(dst, `,"expires_in_ms":`...)
-		dst = strconv.AppendInt(dst, expires.Milliseconds(), 10)
-	}
+	dst = append(dst, `,"expires_in_ms":`...)
+	dst = strconv.AppendInt(dst, expires.Milliseconds(), 10)
 	return shut(dst, start)
 }
 

@@ -32,7 +32,7 @@ func TestOps(t *testing.T) {
 		{"live", dialect.AppendLive(nil, "news"), `{"op":"live","topic":"news"}`},
 		{"unsubscribed", dialect.AppendUnsubscribed(nil, json.RawMessage("4"), "news"), `{"op":"unsubscribed","id":4,"topic":"news"}`},
 		{"authenticated", dialect.AppendAuthenticated(nil, json.RawMessage("1"), time.Hour), `{"op":"authenticated","id":1,"expires_in_ms":3600000}`},
-		{"authenticated for good", dialect.AppendAuthenticated(nil, nil, 0), `{"op":"authenticated"}`},
+		{"authenticated, no id", dialect.AppendAuthenticated(nil, nil, time.Millisecond), `{"op":"authenticated","expires_in_ms":1}`},
 		{"gap", dialect.AppendGap(nil, "news", k(45), k(61), "slow"), `{"op":"gap","topic":"news","from":"k3f9:45","to":"k3f9:61","reason":"slow"}`},
 		{"published", dialect.AppendPublished(nil, json.RawMessage("-1.5e3"), `chat."1"`, k(9)), `{"op":"published","id":-1.5e3,"topic":"chat.\"1\"","position":"k3f9:9"}`},
 		{"ping", dialect.AppendPingOp(nil), `{"op":"ping"}`},

@@ -38,9 +38,6 @@ func (g *grants) set(slot uint32, grant *auth.Grant, due uint32) {
 
 // dueAt is a time as due has it: not before it.
 func dueAt(t time.Time) uint32 {
-	if t.IsZero() {
-		return 0
-	}
 	seconds := t.Unix()
 	if t.Nanosecond() > 0 {
 		seconds++
@@ -153,11 +150,7 @@ func (o *owner) auth(c *conn.Conn, cmd *command) {
 		o.answers = dialect.AppendUnsubscribed(o.answers, nil, topic)
 		refuse(o.checkTopic(topic, now).(*dialect.Error))
 	}
-	var expires time.Duration
-	if !now.Expires.IsZero() {
-		expires = max(time.Until(now.Expires), time.Millisecond)
-	}
-	o.answers = dialect.AppendAuthenticated(o.answers, cmd.ID, expires)
+	o.answers = dialect.AppendAuthenticated(o.answers, cmd.ID, max(time.Until(now.Expires), time.Millisecond))
 	if before == nil && now.Subject != "" {
 		o.subscribeUser(c, cmd.ID, now.Subject)
 	}

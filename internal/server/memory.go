@@ -37,6 +37,13 @@ func (m *memory) look(now tuning.MemoryUse) (changed bool) {
 	return m.full.Swap(full) != full
 }
 
+// warnOfMemory tells of a limit that lets nobody in.
+func (s *Server) warnOfMemory() {
+	if user := tuning.ReadMemory().User; s.memory.limit > 0 && user >= uint64(s.memory.limit) {
+		s.cfg.Logger.Warn("the process has more than memory-limit before the first connection: newcomers will be refused", "limit", s.memory.limit, "user", user)
+	}
+}
+
 // watchMemory looks, and says so when newcomers are refused, and no longer. While
 // nobody comes or goes there is nothing to refuse, and nothing is read.
 func (s *Server) watchMemory() {

@@ -188,6 +188,7 @@ func (s *Server) Close() error {
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
 	log := s.cfg.Logger
+	s.warnOfMemory()
 	log.Info("listening", "door", "public", "addr", s.public.Addr().String())
 	group, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	welcome, closeDoor := context.WithCancel(failed) // newcomers on the public door
