@@ -17,7 +17,9 @@ import (
 func TestMemoryLimit(t *testing.T) {
 	var log journal
 	d := open(t, server.Config{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Dev: true, MemoryLimit: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	require.Eventually(t, func() bool { return strings.Contains(log.String(), "more than memory-limit before the first connection") }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool {
+		return strings.Contains(log.String(), "more than memory-limit before the first connection")
+	}, 20*time.Second, time.Millisecond)
 	first := d.v1("?topic=a")
 	require.Equal(t, "subscribed a", first.hear().short())
 	require.Eventually(t, func() bool { return d.tryURL("?topic=a", "") == "overloaded" }, 20*time.Second, 50*time.Millisecond)
