@@ -53,11 +53,11 @@ type settings struct {
 	MaxTopics        int  `default:"100000" help:"Topics at once, but for those of users."`
 	MaxUsers         int  `default:"1000000" help:"Topics of users at once."`
 	MaxIds           int  `default:"131072" help:"Ids of messages that are remembered."`
-	LogLimit         size `default:"4MiB" help:"Bytes that one topic's log keeps."`
+	LogLimit         size `default:"4MiB" help:"Bytes that one topic's log keeps. At least 4 times max-message and 4KiB unless set."`
 	LogTotal         size `default:"256MiB" help:"Bytes that all logs keep together."`
 	KeyTotal         size `default:"64MiB" help:"Bytes that the newest values of all keys take together, of topics that retain or conflate."`
-	QueueTotal       size `default:"64MiB" help:"Bytes that all connections' own queues keep together: answers, and the rest of frames begun."`
-	InputTotal       size `default:"64MiB" help:"Bytes of requests and messages that are not whole, of all connections together."`
+	QueueTotal       size `default:"64MiB" help:"Bytes that all connections' own queues keep together: answers, and the rest of frames begun. At least 8 times max-message unless set."`
+	InputTotal       size `default:"64MiB" help:"Bytes of requests and messages that are not whole, of all connections together. At least 8 times max-message unless set."`
 
 	MemoryLimit size `default:"0" help:"Memory, the kernel's for it included, at which newcomers are refused; 0 is when less than a twentieth of the host's, or of the control group's, is left."`
 
@@ -108,9 +108,7 @@ func (c *settings) check(src *sources) error {
 	if c.Dev || c.Demo {
 		c.relax(src)
 	}
-	if !src.isSet("max-byte-rate") {
-		c.MaxByteRate = max(c.MaxByteRate, 4*c.MaxMessage)
-	}
+	c.makeRoom(src)
 	if c.Dev || c.Echo {
 		c.unhurry(src)
 	}
@@ -143,6 +141,24 @@ func (c *settings) check(src *sources) error {
 		return src.bad("log-format", c.LogFormat, "text or json")
 	}
 	return nil
+}
+
+// makeRoom raises what long messages need, where it is not set.
+func (c *settings) makeRoom(src *sources) {
+	for _, r := range []struct {
+		flag  string
+		value *size
+		least size
+	}{
+		{"max-byte-rate", &c.MaxByteRate, 4 * c.MaxMessage},
+		{"log-limit", &c.LogLimit, 4 * (c.MaxMessage + 1<<10)},
+		{"queue-total", &c.QueueTotal, 8 * c.MaxMessage},
+		{"input-total", &c.InputTotal, 8 * c.MaxMessage},
+	} {
+		if !src.isSet(r.flag) {
+			*r.value = max(*r.value, r.least)
+		}
+	}
 }
 
 // relax sets what is not set otherwise for who tries pushd out.

@@ -95,7 +95,7 @@ func TestSettingMistakes(t *testing.T) {
 		{[]string{"--proxy-protocol"}, "--proxy-protocol: true: expected --trust-proxy with it: nobody else is to send a PROXY header"},
 		{[]string{"--max-message=0"}, "--max-message: 0: expected 1 to 16MiB"},
 		{[]string{"--log-limit=1KiB"}, "--log-limit: 1KiB: expected 260KiB (4 times (max-message + 1KiB)) to 16GiB"},
-		{[]string{"--max-message=1MiB"}, "--log-limit: 4MiB: expected 4100KiB (4 times (max-message + 1KiB)) to 16GiB"},
+		{[]string{"--max-message=1MiB", "--log-limit=4MiB"}, "--log-limit: 4MiB: expected 4100KiB (4 times (max-message + 1KiB)) to 16GiB"},
 		{[]string{"--max-message-rate=-1"}, "--max-message-rate: -1: expected 0 (any number) or 1 to 67,108,864"},
 		{[]string{"--max-byte-rate=1KiB"}, "--max-byte-rate: 1KiB: expected 0 (any number) or 64KiB (max-message) to 1024GiB"},
 		{[]string{"--log-total=4MiB"}, "--log-total: 4MiB: expected 4160KiB (log-limit + 64KiB) to 16384GiB"},
@@ -136,12 +136,20 @@ func TestGoodSettings(t *testing.T) {
 		{"--admin=unix:/run/x"}, {"--admin=[::1]:80"}, {"--admin=:80", "--admin-token-file", token},
 		{"--max-message=1MiB", "--log-limit=4100KiB", "--log-total=4164KiB"}, {"--shards=255"},
 		{"--admin=:80", "--admin-cert=c", "--admin-key=k", "--admin-client-ca=ca"}, {"--allow-origin=https://*.example.com,null"},
-
-		{"--max-message=16MiB", "--log-limit=128MiB", "--queue-total=256MiB", "--input-total=256MiB"},
+		{"--max-message=16MiB", "--log-limit=128MiB", "--queue-total=256MiB", "--input-total=256MiB"}, {"--max-message=16MiB"},
 		{"--max-message-rate=0", "--max-byte-rate=0"}, {"--dev", "--max-message-rate=5"},
 		{"--user-timeout=0", "--ping-interval=0", "--idle-timeout=0"},
 	} {
 		require.Zero(t, pushd(append([]string{"serve", "--check-config"}, args...)...).code, args)
+	}
+}
+
+// What long messages need comes with them, unless it is set.
+func TestMakeRoom(t *testing.T) {
+	r := pushd("serve", "--print-config", "--max-message=16MiB", "--queue-total=200MiB")
+	require.Equal(t, 0, r.code, r.stderr)
+	for _, line := range []string{"max-byte-rate: 64MiB", "log-limit: 65540KiB", "queue-total: 200MiB # --queue-total", "input-total: 128MiB"} {
+		require.Contains(t, r.stdout, "\n"+line+"\n")
 	}
 }
 
