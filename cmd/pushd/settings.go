@@ -143,6 +143,13 @@ func (c *settings) check(src *sources) error {
 	return nil
 }
 
+// leastLog is what a log has to hold: a hub refuses what is more than a quarter of
+// it, of which key, event and record are up to 1 KiB.
+func (c *settings) leastLog() size { return 4 * (c.MaxMessage + 1<<10) }
+
+// leastTotal is what queues, and input that is not whole, have to have room for.
+func (c *settings) leastTotal() size { return 8 * c.MaxMessage }
+
 // makeRoom raises what long messages need, where it is not set.
 func (c *settings) makeRoom(src *sources) {
 	for _, r := range []struct {
@@ -151,9 +158,9 @@ func (c *settings) makeRoom(src *sources) {
 		least size
 	}{
 		{"max-byte-rate", &c.MaxByteRate, 4 * c.MaxMessage},
-		{"log-limit", &c.LogLimit, 4 * (c.MaxMessage + 1<<10)},
-		{"queue-total", &c.QueueTotal, 8 * c.MaxMessage},
-		{"input-total", &c.InputTotal, 8 * c.MaxMessage},
+		{"log-limit", &c.LogLimit, c.leastLog()},
+		{"queue-total", &c.QueueTotal, c.leastTotal()},
+		{"input-total", &c.InputTotal, c.leastTotal()},
 	} {
 		if !src.isSet(r.flag) {
 			*r.value = max(*r.value, r.least)
@@ -187,10 +194,8 @@ func (c *settings) unhurry(src *sources) {
 
 var logLevels = []string{"debug", "info", "warn", "error"}
 
-// checkRanges holds each number against its bounds. A hub refuses what is more
-// than a quarter of a topic's log, of which key, event and record are up to
-// 1 KiB; and of all logs together it leaves the last 64 KiB to publishers that
-// append at once.
+// checkRanges holds each number against its bounds. Of all logs together a hub
+// leaves the last 64 KiB to publishers that append at once.
 func (c *settings) checkRanges(src *sources) error {
 	const day = 24 * time.Hour
 	for _, r := range []struct {
@@ -213,14 +218,14 @@ func (c *settings) checkRanges(src *sources) error {
 		{"max-topics", int64(c.MaxTopics), 1, 1 << 30, "", "", number},
 		{"max-users", int64(c.MaxUsers), 1, 1 << 30, "", "", number},
 		{"max-ids", int64(c.MaxIds), 1, 1 << 26, "", "", number},
-		{"log-limit", int64(c.LogLimit), 4 * (int64(c.MaxMessage) + 1<<10), 16 << 30, "4 times (max-message + 1KiB)", "", bytes},
+		{"log-limit", int64(c.LogLimit), int64(c.leastLog()), 16 << 30, "4 times (max-message + 1KiB)", "", bytes},
 		{"log-total", int64(c.LogTotal), int64(c.LogLimit) + 64<<10, 1 << 44, "log-limit + 64KiB", "", bytes},
 		{"key-total", int64(c.KeyTotal), 1 << 20, 1 << 44, "", "", bytes},
-		{"queue-total", int64(c.QueueTotal), 8 * int64(c.MaxMessage), 1 << 44, "8 times max-message", "", bytes},
+		{"queue-total", int64(c.QueueTotal), int64(c.leastTotal()), 1 << 44, "8 times max-message", "", bytes},
 		{"memory-limit", int64(c.MemoryLimit), 16 << 20, 1 << 50, "", "as much as there is", bytes},
 		{"auth-leeway", int64(c.AuthLeeway), int64(time.Millisecond), int64(time.Hour), "", "none", duration},
 		{"auth-timeout", int64(c.AuthTimeout), int64(time.Second), int64(time.Minute), "", "", duration},
-		{"input-total", int64(c.InputTotal), 8 * int64(c.MaxMessage), 1 << 44, "8 times max-message", "", bytes},
+		{"input-total", int64(c.InputTotal), int64(c.leastTotal()), 1 << 44, "8 times max-message", "", bytes},
 		{"resume-window", int64(c.ResumeWindow), int64(time.Second), int64(30 * day), "", "", duration},
 		{"ping-interval", int64(c.PingInterval), int64(time.Second), int64(time.Hour), "", "off", duration},
 		{"user-timeout", int64(c.UserTimeout), int64(time.Second), int64(time.Hour), "", "the kernel's", duration},
