@@ -39,7 +39,10 @@ func (m *memory) look(now tuning.MemoryUse) (changed bool) {
 
 // warnOfMemory tells of a limit that lets nobody in.
 func (s *Server) warnOfMemory() {
-	if user := tuning.ReadMemory().User; s.memory.limit > 0 && user >= uint64(s.memory.limit) {
+	if s.memory.limit == 0 {
+		return
+	}
+	if user := tuning.ReadMemory().User; user >= uint64(s.memory.limit) {
 		s.cfg.Logger.Warn("the process has more than memory-limit before the first connection: newcomers will be refused", "limit", s.memory.limit, "user", user)
 	}
 }
