@@ -29,15 +29,16 @@ func seeds(t *testing.T, f func(t *testing.T, seed uint64)) {
 		first = rand.Uint64()>>32 | 1
 	}
 	until := time.Now().Add(*stress / 2)
-	for s := first; s == first || time.Now().Before(until) && !t.Failed(); s++ {
-		func() {
-			defer func() { // a Fatal leaves by here
-				if t.Failed() {
-					t.Logf("to run it again: -broadcast.seed=%d", s)
-				}
-			}()
-			f(t, s)
-		}()
+	s := first
+	defer func() { // a Fatal leaves by here too
+		if t.Failed() {
+			t.Logf("to run it again: -broadcast.seed=%d", s)
+		}
+	}()
+	for ; ; s++ {
+		if f(t, s); t.Failed() || !time.Now().Before(until) {
+			return
+		}
 	}
 }
 
